@@ -1,0 +1,7 @@
+export { fromBase64url, toBase64url, toBase64urlUnpadded } from './base64url.ts'
+export { concatBytes, equalBytes, toHex } from './bytes.ts'
+export { type Codec, decode, encode } from './codec.ts'
+export { DecodeError } from './decode-error.ts'
+export { MAX_PADDED_CONTENT, PAD_OVERHEAD, pad, unpad } from './padding.ts'
+export { ByteReader } from './reader.ts'
+export { ByteWriter, EncodeError } from './writer.ts'
