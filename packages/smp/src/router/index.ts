@@ -1,0 +1,19 @@
+export type { RouterCertificates, RouterEvent, SmpRouterOptions } from './options.ts'
+export { type ConnectionInspection, type RouterInspection, SmpRouter } from './smp-router.ts'
+export {
+  type ExpiredMessages,
+  type LoadedQueue,
+  type MessageNumber,
+  type MessagePosition,
+  type QueueChange,
+  type QueueIdKind,
+  type QueueInspection,
+  type QueueNumber,
+  type QueueRecord,
+  type QueueStatus,
+  type RouterStore,
+  type StoredLink,
+  type StoredMessage,
+  StoreError,
+  StoreLockedError,
+} from './store.ts'
