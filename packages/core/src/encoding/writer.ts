@@ -27,6 +27,7 @@ export class ByteWriter {
     return this.#length
   }
 
+  /** Makes room; to be called before `#buffer` is looked at, because it may put a larger one in its place. */
   #reserve(count: number): number {
     const start = this.#length
     const needed = start + count
@@ -40,36 +41,42 @@ export class ByteWriter {
   }
 
   byte(value: number): this {
-    this.#buffer.writeUInt8(value, this.#reserve(1))
+    const at = this.#reserve(1)
+    this.#buffer.writeUInt8(value, at)
     return this
   }
 
   /** Raw bytes without a length. */
   bytes(value: Uint8Array): this {
-    this.#buffer.set(value, this.#reserve(value.length))
+    const at = this.#reserve(value.length)
+    this.#buffer.set(value, at)
     return this
   }
 
   /** ASCII (latin1) characters without a length. */
   literal(text: string): this {
-    this.#buffer.write(text, this.#reserve(text.length), 'latin1')
+    const at = this.#reserve(text.length)
+    this.#buffer.write(text, at, 'latin1')
     return this
   }
 
   word16(value: number): this {
     if (!Number.isInteger(value) || value < 0 || value > 0xffff) throw new EncodeError('Word16 out of range')
-    this.#buffer.writeUInt16BE(value, this.#reserve(2))
+    const at = this.#reserve(2)
+    this.#buffer.writeUInt16BE(value, at)
     return this
   }
 
   word32(value: number): this {
     if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) throw new EncodeError('Word32 out of range')
-    this.#buffer.writeUInt32BE(value, this.#reserve(4))
+    const at = this.#reserve(4)
+    this.#buffer.writeUInt32BE(value, at)
     return this
   }
 
   int64(value: bigint): this {
-    this.#buffer.writeBigInt64BE(value, this.#reserve(8))
+    const at = this.#reserve(8)
+    this.#buffer.writeBigInt64BE(value, at)
     return this
   }
 
