@@ -1,7 +1,7 @@
 export type { RouterCertificates, RouterEvent, SmpRouterOptions } from './options.ts'
 export { type ConnectionInspection, type RouterInspection, SmpRouter } from './smp-router.ts'
 export {
-  type ExpiredMessages,
+  type ExpiryStep,
   type LoadedQueue,
   type MessageNumber,
   type MessagePosition,

@@ -12,7 +12,7 @@ export interface RouterCertificates {
 
 /** What happens in a router, for its operator. Never ids, keys or contents: `CONTRIBUTING` rule on logs. */
 export type RouterEvent =
-  | { readonly event: 'started'; readonly port: number; readonly queues: number; readonly messages: number }
+  | { readonly event: 'started'; readonly port: number }
   | { readonly event: 'connected' | 'disconnected'; readonly connections: number }
   | { readonly event: 'handshakeFailed'; readonly reason: string }
   | { readonly event: 'connectionFailed'; readonly reason: string }

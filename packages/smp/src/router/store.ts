@@ -41,6 +41,8 @@ export type MessageNumber = number
 /** Where a stored message stands, without its content. */
 export interface MessagePosition {
   readonly number: MessageNumber
+  /** When the router accepted it, seconds since 1970. */
+  readonly timestamp: number
   /** True for the marker that says the queue was full. */
   readonly quota: boolean
 }
@@ -77,10 +79,11 @@ export interface QueueChange {
   readonly updatedDay?: number
 }
 
-/** What a run of expiry removed. */
-export interface ExpiredMessages {
-  readonly queue: QueueNumber
-  readonly messages: readonly MessageNumber[]
+/** What one step of expiry removed, and where the next one starts. */
+export interface ExpiryStep {
+  readonly expired: readonly { readonly queue: QueueNumber; readonly message: MessageNumber }[]
+  /** Absent when nothing older is left. */
+  readonly next?: MessageNumber
 }
 
 /** One queue for the eyes of the operator: no secrets. Times in seconds since 1970. */
@@ -122,31 +125,32 @@ export class StoreLockedError extends Error {
  * Any method may reject with {@link StoreError}; then nothing of that call took effect.
  */
 export interface RouterStore {
+  /** First number for {@link addMessage} after opening. */
+  readonly nextMessageNumber: MessageNumber
   /** The queues with these ids, in the same order; undefined where there is none. */
   getQueues(kind: QueueIdKind, ids: readonly EntityId[]): Promise<(LoadedQueue | undefined)[]>
-  /** Adds a queue; undefined when one of its ids is in use (recipient and sender ids share no namespace with links). */
+  /** Adds a queue; undefined when one of its ids is in use by another queue as an id of the same kind. */
   addQueue(record: QueueRecord, link?: StoredLink): Promise<QueueNumber | undefined>
-  /** Changes a queue; false when the link's id is in use by another queue. */
+  /** Changes a queue; false, and nothing changed, when the link's id is in use by another queue. */
   updateQueue(queue: QueueNumber, change: QueueChange): Promise<boolean>
-  /** Removes the queue and its messages. */
+  /** Removes the queue, its link and its messages. */
   deleteQueue(queue: QueueNumber): Promise<void>
   /** The link data of a queue, undefined when it has none. */
   getLinkData(queue: QueueNumber): Promise<QueueLinkData | undefined>
-  /**
-   * Appends a message whose number the caller chose: {@link nextMessageNumber} at the start, then one more each time.
-   */
+  /** Appends a message whose number the caller chose: {@link nextMessageNumber} at first, then one more each time. */
   addMessage(queue: QueueNumber, message: StoredMessage): Promise<void>
-  deleteMessage(queue: QueueNumber, message: MessageNumber): Promise<void>
-  /** The messages from this one on, oldest first, at most `limit`. */
-  getMessages(queue: QueueNumber, from: MessageNumber, limit: number): Promise<StoredMessage[]>
-  /** Removes messages accepted before `before` (seconds since 1970), never quota markers. */
-  expireMessages(before: number): Promise<ExpiredMessages[]>
+  deleteMessages(messages: readonly MessageNumber[]): Promise<void>
+  /** The message, undefined when there is none with this number. */
+  getMessage(message: MessageNumber): Promise<StoredMessage | undefined>
+  /**
+   * Removes messages accepted before `before` (seconds since 1970), but never quota markers, looking at no more than
+   * `limit` messages from the number `from` on.
+   */
+  expireMessages(before: number, from: MessageNumber, limit: number): Promise<ExpiryStep>
   /** Queues for the operator, in the order of their creation. */
   inspectQueues(limit: number): Promise<QueueInspection[]>
   /** Numbers of queues and messages. */
   count(): Promise<{ readonly queues: number; readonly messages: number }>
-  /** First number for {@link addMessage} after opening. */
-  readonly nextMessageNumber: MessageNumber
   /** Finishes what was asked and closes. */
   close(): Promise<void>
 }

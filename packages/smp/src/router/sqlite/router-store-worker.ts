@@ -1,0 +1,59 @@
+/**
+ * The thread that owns the router's database: it may block on the disk, the router's thread never does.
+ * A file of its own because a thread needs one; bundles emit it under this name next to themselves.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import Database from 'libsql'
+import type { FromWorker, Operation, Outcome, ToWorker, WorkerOptions } from './operations.ts'
+import { packBytes } from './pack-bytes.ts'
+import { QueueDatabase } from './queue-database.ts'
+
+function main(): void {
+  const port = parentPort
+  if (!port) throw new Error('runs as a worker thread only')
+  const send = (message: FromWorker, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer)
+
+  const { file, lockFile } = workerData as WorkerOptions
+  let lock: Database.Database
+  let database: QueueDatabase
+  try {
+    lock = takeLock(lockFile)
+  } catch (error) {
+    send({ type: 'failed', locked: true, error: (error as Error).message })
+    return
+  }
+  try {
+    database = new QueueDatabase(file)
+  } catch (error) {
+    lock.close()
+    send({ type: 'failed', locked: false, error: (error as Error).message })
+    return
+  }
+
+  const runBatch = (operations: readonly Operation[]) => {
+    const [outcomes, buffer] = packBytes<readonly Outcome[]>(database.execute(operations))
+    send({ type: 'outcomes', outcomes }, [buffer])
+  }
+  port.on('message', (message: ToWorker) => {
+    if (message.type === 'batch') return runBatch(message.operations)
+    database.close()
+    lock.close()
+    send({ type: 'closed' })
+    port.close()
+  })
+  send({ type: 'opened', nextMessageNumber: database.nextMessageNumber })
+}
+
+/** An exclusive transaction that is never finished: the system drops its lock with the process, however that ends. */
+function takeLock(file: string): Database.Database {
+  const lock = new Database(file, { timeout: 0 })
+  try {
+    lock.exec('BEGIN EXCLUSIVE')
+    return lock
+  } catch (error) {
+    lock.close()
+    throw error
+  }
+}
+
+main()
