@@ -3,6 +3,7 @@ export type CryptoErrorCode =
   | 'INVALID_KEY'
   | 'INVALID_SIGNATURE'
   | 'LARGE_MSG'
+  | 'INVALID_MSG'
   | 'HEADER'
   | 'DECRYPT_AES'
   | 'DECRYPT_CB'
