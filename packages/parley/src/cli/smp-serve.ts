@@ -1,0 +1,63 @@
+import { SmpRouter, StoreError, StoreLockedError } from '@parley/smp/router'
+import type { Command } from 'commander'
+import { CliError } from './exit-codes.ts'
+import { listOption, portOption } from './options.ts'
+import { printLine, stopped, type Terminal } from './terminal.ts'
+
+interface ServeOptions {
+  readonly data: string
+  readonly port: number
+  readonly host: string
+  readonly addressHost?: [string, ...string[]]
+  readonly password?: string
+  readonly json?: true
+}
+
+/** Adds `parley smp serve`. */
+export function addSmpCommands(program: Command, terminal: Terminal): void {
+  const smp = program.command('smp').description('SMP routers: the servers that hold encrypted messages in queues')
+  smp
+    .command('serve')
+    .description('Run an SMP router until it is stopped, and print its address')
+    .requiredOption('--data <dir>', 'folder of its database, certificates and keys; made when missing')
+    .option('--port <port>', 'TCP port to listen on, 0 for any free one', portOption, 5223)
+    .option('--host <host>', 'address to listen on', '127.0.0.1')
+    .option('--address-host <host,…>', 'host names shown in the address instead of --host', listOption)
+    .option('--password <password>', 'what clients must know to create queues')
+    .option('--json', 'print the address as JSON')
+    .addHelpText(
+      'after',
+      `
+Example:
+  $ parley smp serve --data ./router --port 5223
+  smp://LcJUMfVhwD8yxjAiSaDzzGF3-kLG4Uh0Fl_ZIjrRwjI=@127.0.0.1:5223
+
+Listens on loopback unless --host says otherwise. SIGINT or SIGTERM stops it after everything is stored: exit code 0.`,
+    )
+    .action((options: ServeOptions) => serve(options, terminal))
+}
+
+async function serve(options: ServeOptions, { output, stop }: Terminal): Promise<void> {
+  await using router = await start(options)
+  await printLine(
+    output,
+    options.json ? JSON.stringify({ address: router.address, port: router.port }) : router.address,
+  )
+  await stopped(stop)
+}
+
+async function start({ data, port, host, addressHost, password }: ServeOptions): Promise<SmpRouter> {
+  try {
+    return await SmpRouter.start({
+      dataDir: data,
+      port,
+      host,
+      ...(addressHost && { addressHosts: addressHost }),
+      ...(password !== undefined && { password }),
+    })
+  } catch (error) {
+    const expected = error instanceof StoreError || error instanceof StoreLockedError
+    if (!expected && !(error instanceof Error && 'code' in error)) throw error
+    throw new CliError(`the router cannot start: ${(error as Error).message}`, undefined, { cause: error })
+  }
+}

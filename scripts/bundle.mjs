@@ -1,0 +1,26 @@
+// Bundles the command line into one file, so that it starts fast: packages/parley/dist/parley.js.
+// Runs in `prepare`, that is after every `npm ci`, with whatever Node npm runs on.
+import { rm } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+const parley = new URL('../packages/parley/', import.meta.url)
+const dist = fileURLToPath(new URL('dist/', parley))
+
+await rm(dist, { recursive: true, force: true })
+await build({
+  entryPoints: { parley: fileURLToPath(new URL('src/cli/main.ts', parley)) },
+  outdir: dist,
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  conditions: ['parley-source'],
+  // Native code and WebAssembly that find their own files next to themselves.
+  external: ['libsql', 'sodium-native', '@oqs/liboqs-js'],
+  // Packages in the older module format call require() for Node's own modules.
+  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  sourcemap: 'linked',
+  legalComments: 'linked',
+  logLevel: 'warning',
+})
