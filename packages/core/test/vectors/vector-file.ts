@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 /** One check of a vector file; it passes when `run` returns or resolves. */
 export interface VectorCase {
   readonly name: string
+  /** Set in cases that fail because no check knows this section; another list may still know it. */
+  readonly unknownSection?: string
   run(): void | Promise<void>
 }
 
@@ -36,7 +38,7 @@ export function* sectionCases(data: unknown, checks: Readonly<Record<string, Sec
     if (DESCRIPTIONS.has(name)) continue
     const check = Object.hasOwn(checks, name) ? checks[name] : undefined
     if (check) yield* check(section, name)
-    else yield failing(name, 'no check understands this entry')
+    else yield { ...failing(name, 'no check understands this entry'), unknownSection: name }
   }
 }
 
