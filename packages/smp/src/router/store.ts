@@ -70,11 +70,10 @@ export interface StoredMessage {
 /** Which of a queue's ids is known. */
 export type QueueIdKind = 'recipient' | 'sender' | 'link'
 
-/** What changes in a queue record. `null` removes the field. */
+/** What changes in a queue record, apart from its link. */
 export interface QueueChange {
   readonly rcvKeys?: readonly [AuthKey, ...AuthKey[]]
   readonly sndKey?: AuthKey
-  readonly link?: StoredLink | null
   readonly status?: QueueStatus
   readonly updatedDay?: number
 }
@@ -131,8 +130,13 @@ export interface RouterStore {
   getQueues(kind: QueueIdKind, ids: readonly EntityId[]): Promise<(LoadedQueue | undefined)[]>
   /** Adds a queue; undefined when one of its ids is in use by another queue as an id of the same kind. */
   addQueue(record: QueueRecord, link?: StoredLink): Promise<QueueNumber | undefined>
-  /** Changes a queue; false, and nothing changed, when the link's id is in use by another queue. */
-  updateQueue(queue: QueueNumber, change: QueueChange): Promise<boolean>
+  updateQueue(queue: QueueNumber, change: QueueChange): Promise<void>
+  /**
+   * Gives a queue its link or replaces the user data of the one it has; false, and nothing changed, when the id is in
+   * use by another queue, or the queue's link has another id or other fixed data.
+   */
+  setLink(queue: QueueNumber, link: StoredLink): Promise<boolean>
+  deleteLink(queue: QueueNumber): Promise<void>
   /** Removes the queue, its link and its messages. */
   deleteQueue(queue: QueueNumber): Promise<void>
   /** The link data of a queue, undefined when it has none. */

@@ -96,23 +96,28 @@ describe('SqliteRouterStore', () => {
     assert.equal(await store.addQueue(record({ sndId: first.sndId })), undefined)
     assert.equal(await store.addQueue(record(), link), undefined)
     const other = (await store.addQueue(record())) as number
-    assert.equal(await store.updateQueue(other, { link }), false)
+    assert.equal(await store.setLink(other, link), false)
     assert.equal(await store.getLinkData(other), undefined)
 
     const [byLink] = await store.getQueues('link', [link.linkId])
     assert.equal(byLink?.number, number)
     assert.ok(equalBytes(byLink?.record.linkId as Uint8Array, link.linkId))
     assert.deepEqual(plain(await store.getLinkData(number)), plain(link.data))
-    assert.equal(await store.updateQueue(number, { link: null }), true)
+    assert.equal(await store.setLink(number, { ...link, linkId: randomBytes(24) }), false, 'another id')
+    assert.equal(await store.setLink(number, { ...link, data: { ...link.data, fixed: randomBytes(2048) } }), false)
+    const replaced = { fixed: link.data.fixed, user: randomBytes(7) }
+    assert.equal(await store.setLink(number, { ...link, data: replaced }), true)
+    assert.deepEqual(plain(await store.getLinkData(number)), plain(replaced))
+    await store.deleteLink(number)
     assert.deepEqual(await store.getQueues('link', [link.linkId]), [undefined])
-    assert.equal(await store.updateQueue(other, { link }), true)
+    assert.equal(await store.setLink(other, link), true)
   })
 
   it('changes one field and leaves the others', async () => {
     const before = record({ mode: 'contact' })
     const number = (await store.addQueue(before)) as number
     const change = { sndKey: PrivateKey.generate('ed25519').publicKey, updatedDay: 20_001 }
-    assert.equal(await store.updateQueue(number, change), true)
+    await store.updateQueue(number, change)
     const [after] = await store.getQueues('recipient', [before.rcvId])
     assert.deepEqual(plain(after?.record), plain({ ...before, ...change }))
   })

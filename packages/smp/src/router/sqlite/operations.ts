@@ -53,11 +53,9 @@ export type QueueRowChange = Partial<Pick<QueueRow, 'rcvKeys' | 'sndKey' | 'stat
 export interface Operations {
   getQueues: { ask: { kind: 'recipient' | 'sender' | 'link'; ids: Uint8Array[] }; answer: (LoadedRow | undefined)[] }
   addQueue: { ask: { row: QueueRow; link: LinkRow | undefined }; answer: QueueNumber | undefined }
-  updateQueue: {
-    /** `link`: undefined leaves it as it is, null removes it. */
-    ask: { queue: QueueNumber; change: QueueRowChange; link: LinkRow | null | undefined }
-    answer: boolean
-  }
+  updateQueue: { ask: { queue: QueueNumber; change: QueueRowChange }; answer: undefined }
+  setLink: { ask: { queue: QueueNumber; link: LinkRow }; answer: boolean }
+  deleteLink: { ask: { queue: QueueNumber }; answer: undefined }
   deleteQueue: { ask: { queue: QueueNumber }; answer: undefined }
   getLinkData: { ask: { queue: QueueNumber }; answer: { fixed: Uint8Array; user: Uint8Array } | undefined }
   addMessage: { ask: { queue: QueueNumber; message: MessageRow }; answer: undefined }

@@ -1,3 +1,4 @@
+import { equalBytes } from '@parley/core/encoding'
 import Database from 'libsql'
 import type { ExpiryStep, MessageNumber, MessagePosition, QueueNumber } from '../store.ts'
 import type {
@@ -123,6 +124,7 @@ export class QueueDatabase {
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
     const queueIdInUse = rows('SELECT 1 FROM queues WHERE rcv_id = ? OR snd_id = ?')
     const linkOwner = rows('SELECT queue FROM links WHERE link_id = ?')
+    const ownLink = rows('SELECT link_id, fixed FROM links WHERE queue = ?')
     const putLink = statement('INSERT OR REPLACE INTO links (queue, link_id, fixed, user) VALUES (?, ?, ?, ?)')
     const deleteLink = statement('DELETE FROM links WHERE queue = ?')
     const setColumn = {
@@ -151,8 +153,8 @@ export class QueueDatabase {
 
     const writeLink = (queue: QueueNumber, { linkId, fixed, user }: LinkRow) =>
       putLink.run([queue, linkId, fixed, user])
-    const linkTaken = (queue: QueueNumber, link: LinkRow | null | undefined): boolean => {
-      const owner = link ? (linkOwner.get([link.linkId]) as [number] | undefined) : undefined
+    const isLinkTaken = (queue: QueueNumber, linkId: Uint8Array): boolean => {
+      const owner = linkOwner.get([linkId]) as [number] | undefined
       return owner !== undefined && owner[0] !== queue
     }
 
@@ -167,21 +169,30 @@ export class QueueDatabase {
       },
       addQueue: ({ row, link }) => {
         const number = this.#nextQueueNumber
-        if (queueIdInUse.get([row.rcvId, row.sndId]) !== undefined || linkTaken(number, link)) return undefined
+        if (queueIdInUse.get([row.rcvId, row.sndId]) !== undefined) return undefined
+        if (link && isLinkTaken(number, link.linkId)) return undefined
         const { rcvId, sndId, rcvKeys, rcvDhSecret, sndKey, mode, status, notice, updatedDay } = row
         insertQueue.run([number, rcvId, sndId, rcvKeys, rcvDhSecret, sndKey, mode, status, notice, updatedDay])
         if (link) writeLink(number, link)
         this.#nextQueueNumber++
         return number
       },
-      updateQueue({ queue, change, link }) {
-        if (linkTaken(queue, link)) return false
+      updateQueue({ queue, change }) {
         for (const [column, value] of Object.entries(change)) {
           setColumn[column as keyof typeof setColumn].run([value, queue])
         }
-        if (link) writeLink(queue, link)
-        else if (link === null) deleteLink.run([queue])
+        return undefined
+      },
+      setLink({ queue, link }) {
+        if (isLinkTaken(queue, link.linkId)) return false
+        const current = ownLink.get([queue]) as [Uint8Array, Uint8Array] | undefined
+        if (current && !(equalBytes(current[0], link.linkId) && equalBytes(current[1], link.fixed))) return false
+        writeLink(queue, link)
         return true
+      },
+      deleteLink({ queue }) {
+        deleteLink.run([queue])
+        return undefined
       },
       deleteQueue({ queue }) {
         deleteMessagesOf.run([queue])

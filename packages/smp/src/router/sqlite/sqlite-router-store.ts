@@ -99,9 +99,16 @@ export class SqliteRouterStore implements RouterStore {
     return this.#ask('addQueue', { row: toQueueRow(record), link: link && linkRow(link) })
   }
 
-  updateQueue(queue: QueueNumber, change: QueueChange): Promise<boolean> {
-    const { link } = change
-    return this.#ask('updateQueue', { queue, change: toRowChange(change), link: link ? linkRow(link) : link })
+  updateQueue(queue: QueueNumber, change: QueueChange): Promise<void> {
+    return this.#ask('updateQueue', { queue, change: toRowChange(change) })
+  }
+
+  setLink(queue: QueueNumber, link: StoredLink): Promise<boolean> {
+    return this.#ask('setLink', { queue, link: linkRow(link) })
+  }
+
+  deleteLink(queue: QueueNumber): Promise<void> {
+    return this.#ask('deleteLink', { queue })
   }
 
   deleteQueue(queue: QueueNumber): Promise<void> {
