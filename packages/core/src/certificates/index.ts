@@ -1,0 +1,13 @@
+export { type Certificate, fingerprint, readCertificate } from './certificate.ts'
+export { CertificateError, type CertificateErrorCode } from './certificate-error.ts'
+export { type ChainOptions, MAX_CHAIN, MIN_CHAIN, type ValidChain, validateChain } from './chain.ts'
+export {
+  createRouterCertificates,
+  createServerCertificate,
+  type RouterCertificatesOptions,
+  type RouterIdentity,
+  type ServerCertificate,
+  type ServerCertificateOptions,
+} from './create.ts'
+export { fromPem, type PemLabel, toPem } from './pem.ts'
+export { signSessionKey, verifySignedKey } from './signed-key.ts'
