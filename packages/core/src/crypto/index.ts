@@ -25,6 +25,7 @@ export {
 export { CryptoError, type CryptoErrorCode } from './crypto-error.ts'
 export { sha3_256, sha3_384, sha256, sha512 } from './hash.ts'
 export { hkdfSha512 } from './hkdf.ts'
+export { KemKeyPairPool, type KemKeyPairPoolOptions } from './kem-key-pair-pool.ts'
 export {
   authKeyCodec,
   type DhAlgorithm,
@@ -41,3 +42,13 @@ export {
   x25519KeyCodec,
 } from './keys.ts'
 export { BOX_TAG_LENGTH } from './secretbox.ts'
+export {
+  type KemEncapsulation,
+  type KemKeyPair,
+  loadSntrup761,
+  SNTRUP761_CIPHERTEXT_LENGTH,
+  SNTRUP761_PUBLIC_KEY_LENGTH,
+  SNTRUP761_SECRET_KEY_LENGTH,
+  SNTRUP761_SHARED_SECRET_LENGTH,
+  type Sntrup761,
+} from './sntrup761.ts'
