@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { addInspectCommand } from './inspect.ts'
 import { addSmpCommands } from './smp-serve.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -6,7 +7,9 @@ import type { Terminal } from './terminal.ts'
 export function createProgram(terminal: Terminal): Command {
   const program = new Command('parley')
     .description('Private, post-quantum end-to-end encrypted conversations over SMP routers.')
-    .version('0.1.0')
+    .version('0.1.0', '-V, --version')
+    // `parley inspect --version 9` is the protocol's version, not a question for ours.
+    .enablePositionalOptions()
     .exitOverride()
     .showHelpAfterError('(--help shows how to use it)')
     .configureOutput({
@@ -14,5 +17,6 @@ export function createProgram(terminal: Terminal): Command {
       writeErr: (text) => terminal.error.write(text),
     })
   addSmpCommands(program, terminal)
+  addInspectCommand(program, terminal)
   return program
 }
