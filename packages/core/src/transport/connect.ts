@@ -133,5 +133,5 @@ function checkChain(chain: readonly Uint8Array[], keyHash: Uint8Array): NetworkE
 }
 
 function isUnknownCa(error: CertificateError): boolean {
-  return error.code === 'FINGERPRINT' || error.code === 'SIGNATURE'
+  return error.code === 'FINGERPRINT' || error.code === 'ISSUER' || error.code === 'SIGNATURE'
 }
