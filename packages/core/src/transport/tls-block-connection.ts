@@ -6,7 +6,7 @@ import { NetworkError, TransportError } from './errors.ts'
 /** Blocks kept for a reader that is behind; beyond that the socket is paused and TCP slows the sender. */
 const READ_AHEAD_BLOCKS = 4
 
-/** How long close() lets the peer take what was written, milliseconds. */
+/** How long close() lets the peer take what was written and end its side, milliseconds. */
 const CLOSE_TIMEOUT = 5_000
 
 /** Longest chain read from a peer: one more than any rule accepts, so that longer ones are refused. */
@@ -134,9 +134,10 @@ export class TlsBlockConnection implements BlockConnection {
     this.#flush()
     const socket = this.#socket
     if (socket.destroyed) return
+    // Not destroySoon(): data that arrives at a destroyed socket makes the kernel throw away what was sent.
     const timer = setTimeout(() => socket.destroy(), CLOSE_TIMEOUT).unref()
     socket.once('close', () => clearTimeout(timer))
-    socket.destroySoon()
+    socket.end()
   }
 
   destroy(reason?: Error): void {
