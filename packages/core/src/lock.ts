@@ -15,17 +15,33 @@ export class KeyedLock {
    * @throws what `action` throws; the signal's reason when it aborts before the lock was obtained
    */
   async withLock<T>(key: string, action: () => Promise<T> | T, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted()
     const before = this.#tails.get(key)
     const { promise: released, resolve: release } = Promise.withResolvers<void>()
     const tail = before ? before.then(() => released) : released
     this.#tails.set(key, tail)
     try {
-      if (before) await before
-      signal?.throwIfAborted()
+      if (before) await waitFor(before, signal)
       return await action()
     } finally {
       release()
-      if (this.#tails.get(key) === tail) this.#tails.delete(key)
+      // Not at once: one that gave up waiting leaves while an earlier one still holds the key.
+      void tail.then(() => {
+        if (this.#tails.get(key) === tail) this.#tails.delete(key)
+      })
     }
   }
+}
+
+/** Waits for a promise that never fails, until the signal aborts. */
+function waitFor(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (!signal) return promise
+  const { promise: result, resolve, reject } = Promise.withResolvers<void>()
+  const abort = () => reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  void promise.then(() => {
+    signal.removeEventListener('abort', abort)
+    resolve()
+  })
+  return result
 }

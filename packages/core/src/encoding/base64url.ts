@@ -24,5 +24,9 @@ export function fromBase64url(text: string, offset = 0): Uint8Array {
   const data = text.replace(/=+$/, '')
   if (text.length !== data.length && text.length % 4 !== 0) throw new DecodeError('wrong base64url padding', offset)
   if (data.length % 4 === 1) throw new DecodeError('wrong base64url length', offset)
-  return Buffer.from(data, 'base64url')
+  const bytes = Buffer.from(data, 'base64url')
+  // Bits after the last byte must be zero, so that one value has one text.
+  if (data.length % 4 !== 0 && bytes.toString('base64url') !== data)
+    throw new DecodeError('base64url not canonical', offset)
+  return bytes
 }

@@ -1,3 +1,4 @@
+import { toLatin1 } from './bytes.ts'
 import { DecodeError } from './decode-error.ts'
 
 const TRUE = 0x54
@@ -5,7 +6,6 @@ const FALSE = 0x46
 const NOTHING = 0x30
 const JUST = 0x31
 
-const latin1 = new TextDecoder('latin1')
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
@@ -15,12 +15,10 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
  */
 export class ByteReader {
   readonly #bytes: Uint8Array
-  readonly #view: DataView
   #offset = 0
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
   /** Number of bytes read so far. */
@@ -43,6 +41,13 @@ export class ByteReader {
     if (length > this.#bytes.length - start) this.fail(`${what} needs ${length} bytes, ${this.remaining} left`)
     this.#offset = start + length
     return start
+  }
+
+  #word32At(at: number): number {
+    const bytes = this.#bytes
+    const high = ((bytes[at] as number) << 8) | (bytes[at + 1] as number)
+    const low = ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number)
+    return high * 0x10000 + low
   }
 
   /** One byte, 0..255. */
@@ -69,17 +74,20 @@ export class ByteReader {
 
   /** Big-endian 16-bit number. */
   word16(): number {
-    return this.#view.getUint16(this.#advance(2, 'Word16'))
+    const at = this.#advance(2, 'Word16')
+    return ((this.#bytes[at] as number) << 8) | (this.#bytes[at + 1] as number)
   }
 
   /** Big-endian 32-bit number. */
   word32(): number {
-    return this.#view.getUint32(this.#advance(4, 'Word32'))
+    const at = this.#advance(4, 'Word32')
+    return this.#word32At(at)
   }
 
   /** Big-endian two's complement 64-bit number. */
   int64(): bigint {
-    return this.#view.getBigInt64(this.#advance(8, 'Int64'))
+    const at = this.#advance(8, 'Int64')
+    return BigInt.asIntN(64, (BigInt(this.#word32At(at)) << 32n) | BigInt(this.#word32At(at + 4)))
   }
 
   /** `T` or `F`. */
@@ -145,13 +153,13 @@ export class ByteReader {
     }
   }
 
-  /** ASCII characters up to a space or the end; the space is not consumed. May be empty. */
+  /** Characters (one a byte) up to a space or the end; the space is not consumed. May be empty. */
   word(): string {
     const start = this.#offset
     let end = start
     while (end < this.#bytes.length && this.#bytes[end] !== 0x20) end++
     this.#offset = end
-    return latin1.decode(this.#bytes.subarray(start, end))
+    return toLatin1(this.#bytes.subarray(start, end))
   }
 
   /** Fails unless the whole input was read. */

@@ -41,6 +41,7 @@ export class ByteWriter {
   }
 
   byte(value: number): this {
+    if (!Number.isInteger(value) || value < 0 || value > 0xff) throw new EncodeError('byte out of range')
     const at = this.#reserve(1)
     this.#buffer.writeUInt8(value, at)
     return this
@@ -75,6 +76,7 @@ export class ByteWriter {
   }
 
   int64(value: bigint): this {
+    if (BigInt.asIntN(64, value) !== value) throw new EncodeError('Int64 out of range')
     const at = this.#reserve(8)
     this.#buffer.writeBigInt64BE(value, at)
     return this
