@@ -15,7 +15,7 @@ const ESCAPE = new RegExp(
 const STRING = '"((?:[^"\\\\]|\\\\.)*)"'
 
 /** Bytes of a string literal as Haskell shows it. */
-function unescape(literal: string): Uint8Array {
+function literalBytes(literal: string): Uint8Array {
   const text = literal.replace(ESCAPE, (_, code: string) => {
     if (code === '&') return ''
     if (/^\d/.test(code)) return String.fromCharCode(Number(code))
@@ -31,7 +31,7 @@ function field(shown: string, pattern: string): string | undefined {
 }
 
 function bytes(shown: string, pattern: string): Uint8Array {
-  return unescape(field(shown, pattern) ?? assert.fail(`no ${pattern.slice(0, 12)}`))
+  return literalBytes(field(shown, pattern) ?? assert.fail(`no ${pattern.slice(0, 12)}`))
 }
 
 function word(shown: string, name: string): number {

@@ -74,7 +74,7 @@ function value(check: (section: string) => void): SectionCheck {
 }
 
 function usedIn(file: JsonObject, section: string): void {
-  const entries = [file['envelopes'], file['messages']].flat().map((item) => object(item)['hex'])
+  const entries = [file.envelopes, file.messages].flat().map((item) => object(item).hex)
   assert.ok(
     entries.some((bytes) => typeof bytes === 'string' && bytes.includes(section)),
     'no entry holds this value',

@@ -54,7 +54,7 @@ const transcripts: SectionCheck = function* (section, name) {
 }
 
 function* transcriptCases(transcript: JsonObject, at: string): Iterable<VectorCase> {
-  const name = `${at} ${String(transcript['name'])}`
+  const name = `${at} ${String(transcript.name)}`
   yield {
     name: `${name}: keys`,
     run: () => expectKeys(transcript, 'alice0', 'bob0', 'e2eVersion', 'name', 'steps', 'x3dh'),
@@ -71,20 +71,20 @@ function* stepCases(transcript: JsonObject, name: string): Iterable<VectorCase> 
     return
   }
   const parties = new Map<unknown, Party>([
-    ['alice', { ratchet: transcript['alice0'], skipped: [] }],
-    ['bob', { ratchet: transcript['bob0'], skipped: [] }],
+    ['alice', { ratchet: transcript.alice0, skipped: [] }],
+    ['bob', { ratchet: transcript.bob0, skipped: [] }],
   ])
   for (const [i, item] of steps.entries()) {
     const step = object(item)
-    const party = parties.get(step['by'])
-    const what = `${name}: step ${i}, ${String(step['by'])} ${String(step['op'])}s`
+    const party = parties.get(step.by)
+    const what = `${name}: step ${i}, ${String(step.by)} ${String(step.op)}s`
     if (!party) {
       yield failing(what, 'unknown party')
       continue
     }
-    parties.set(step['by'], { ratchet: step['after'], skipped: step['skippedAfter'] ?? party.skipped })
-    if (step['op'] === 'encrypt') yield { name: what, run: () => checkEncrypt(step, party) }
-    else if (step['op'] === 'decrypt') yield { name: what, run: () => checkDecrypt(step, party) }
+    parties.set(step.by, { ratchet: step.after, skipped: step.skippedAfter ?? party.skipped })
+    if (step.op === 'encrypt') yield { name: what, run: () => checkEncrypt(step, party) }
+    else if (step.op === 'decrypt') yield { name: what, run: () => checkDecrypt(step, party) }
     else yield failing(what, 'unknown operation')
   }
 }
@@ -109,7 +109,7 @@ function keysOf(x3dh: JsonObject, party: 'alice' | 'bob'): X3dhKeys {
 
 /** The key agreement from both sides, with everything that the file says of it compared. */
 async function agree(transcript: JsonObject): Promise<Record<'alice' | 'bob', X3dhResult>> {
-  const x3dh = object(transcript['x3dh'])
+  const x3dh = object(transcript.x3dh)
   const version = number(transcript, 'e2eVersion')
   const [aliceKeys, bobKeys] = [keysOf(x3dh, 'alice'), keysOf(x3dh, 'bob')]
   for (const [name, keys] of [
@@ -128,12 +128,12 @@ async function agree(transcript: JsonObject): Promise<Record<'alice' | 'bob', X3
 }
 
 async function checkAgreement(transcript: JsonObject): Promise<void> {
-  const x3dh = object(transcript['x3dh'])
+  const x3dh = object(transcript.x3dh)
   expectKeys(
     x3dh,
     ...['alice1', 'alice2', 'aliceKem', 'aliceParams', 'bob1', 'bob2', 'bobKem', 'bobParams', 'bobRatchetKey', 'init'],
   )
-  const init = object(x3dh['init'])
+  const init = object(x3dh.init)
   expectKeys(init, 'assocData', 'ratchetKey', 'sndHK', 'rcvNextHK', 'kemSharedSecret')
   for (const result of Object.values(await agree(transcript))) {
     sameBytes(result.associatedData, hex(init, 'assocData'))
@@ -141,30 +141,30 @@ async function checkAgreement(transcript: JsonObject): Promise<void> {
     sameBytes(result.sndHeaderKey, hex(init, 'sndHK'))
     sameBytes(result.rcvNextHeaderKey, hex(init, 'rcvNextHK'))
     const secret = result.kemAccepted?.sharedSecret
-    if (init['kemSharedSecret'] === null) assert.equal(secret, undefined)
+    if (init.kemSharedSecret === null) assert.equal(secret, undefined)
     else sameBytes(secret ?? new Uint8Array(), hex(init, 'kemSharedSecret'))
   }
 }
 
 async function checkInitialStates(transcript: JsonObject): Promise<void> {
-  const x3dh = object(transcript['x3dh'])
+  const x3dh = object(transcript.x3dh)
   const { alice, bob } = await agree(transcript)
-  const [aliceState, bobState] = [readState(transcript['alice0']), readState(transcript['bob0'])]
+  const [aliceState, bobState] = [readState(transcript.alice0), readState(transcript.bob0)]
   assert.equal(aliceState.versions.current, number(transcript, 'e2eVersion'))
   const rcv = initRcvRatchet({
     versions: aliceState.versions,
-    dhKey: keyOf(x3dh['alice2']),
+    dhKey: keyOf(x3dh.alice2),
     agreed: alice,
     pqSupport: aliceState.supportKem,
   })
   const snd = initSndRatchet({
     versions: bobState.versions,
-    peerDhKey: keyOf(x3dh['alice2']).publicKey,
-    dhKey: keyOf(x3dh['bobRatchetKey']),
+    peerDhKey: keyOf(x3dh.alice2).publicKey,
+    dhKey: keyOf(x3dh.bobRatchetKey),
     agreed: bob,
   })
-  assert.deepEqual(ratchetToJson(rcv), transcript['alice0'])
-  assert.deepEqual(ratchetToJson(snd), transcript['bob0'])
+  assert.deepEqual(ratchetToJson(rcv), transcript.alice0)
+  assert.deepEqual(ratchetToJson(snd), transcript.bob0)
 }
 
 /** The state, which our stored form repeats. */
@@ -185,7 +185,7 @@ function checkEncrypt(step: JsonObject, party: Party): void {
     ...['ad', 'after', 'by', 'cipher', 'encHeader', 'messageIv', 'messageKey', 'msg', 'op', 'paddedLen', 'plain'],
     'pqSet',
   )
-  const after = readState(step['after'])
+  const after = readState(step.after)
   const result = encryptHeader(readState(party.ratchet), {
     pq: pqOf(step),
     maxVersion: after.versions.maxSupported,
@@ -197,7 +197,7 @@ function checkEncrypt(step: JsonObject, party: Party): void {
   sameBytes(encryptKey.header, hex(step, 'encHeader'))
   const stored = decode(messageEncryptKeyCodec, encode(messageEncryptKeyCodec, encryptKey))
   sameBytes(encryptBody(stored, number(step, 'paddedLen'), hex(step, 'plain')), hex(step, 'cipher'))
-  assert.deepEqual(ratchetToJson(result.ratchet), step['after'])
+  assert.deepEqual(ratchetToJson(result.ratchet), step.after)
 }
 
 function readSkipped(json: unknown): SkippedKey[] {
@@ -215,7 +215,7 @@ function readSkipped(json: unknown): SkippedKey[] {
 
 function sorted(keys: Iterable<SkippedKey>): string[] {
   const line = ({ headerKey, number, messageKey: { key, iv } }: SkippedKey) =>
-    [headerKey, key, iv].map((bytes) => Buffer.from(bytes).toString('hex')).join(' ') + ` ${number}`
+    `${[headerKey, key, iv].map((bytes) => Buffer.from(bytes).toString('hex')).join(' ')} ${number}`
   return [...keys].map(line).sort()
 }
 
@@ -223,15 +223,15 @@ async function checkDecrypt(step: JsonObject, party: Party): Promise<void> {
   expectKeys(step, 'after', 'by', 'cipher', 'msg', 'op', 'plain', 'skippedAfter')
   const before = readState(party.ratchet)
   const skipped = new SkippedKeyMap(readSkipped(party.skipped))
-  const random = randomOf(await loadSntrup761(), readState(step['after']))
+  const random = randomOf(await loadSntrup761(), readState(step.after))
   const needed = openMessage(before, skipped, hex(step, 'cipher')).needsKemKeyPair
   const { outcome, ratchet, skippedKeys } = decryptMessage(before, skipped, hex(step, 'cipher'), random)
   assert.ok(outcome.ok, 'not decrypted')
   sameBytes(outcome.body, hex(step, 'plain'))
   assert.equal(random.kemKeyPairsGiven, needed ? 1 : 0)
   skipped.apply(skippedKeys)
-  assert.deepEqual(sorted(skipped), sorted(readSkipped(step['skippedAfter'])))
-  assert.deepEqual(ratchetToJson(ratchet), step['after'])
+  assert.deepEqual(sorted(skipped), sorted(readSkipped(step.skippedAfter)))
+  assert.deepEqual(ratchetToJson(ratchet), step.after)
 }
 
 /**

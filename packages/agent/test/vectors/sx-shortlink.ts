@@ -96,7 +96,7 @@ function checkLink(entry: JsonObject, mode: LinkUserData['mode'], rootKey: Priva
   const made = signFixedLinkData(rootKey, fixed)
   sameBytes(made.signed, signedFixed)
   sameBytes(made.linkKey, linkKey)
-  checkUserSignature([rootKey, keyOf(owner['priv'])], user, signedUser)
+  checkUserSignature([rootKey, keyOf(owner.priv)], user, signedUser)
 
   const request = parseConnectionRequest(text(entry, 'connReq'))
   assert.equal(formatConnectionRequest(fixed.request), text(entry, 'connReq'))
@@ -116,14 +116,14 @@ function checkUserDataAlone(entry: JsonObject, rootKey: PrivateKey<'ed25519'>, o
   expectKeys(entry, 'signedUserData')
   const signed = hex(entry, 'signedUserData')
   const user = sameAfterRoundTrip(linkUserDataCodec, splitSigned(signed).data)
-  checkUserSignature([rootKey, keyOf(owner['priv'])], user, signed)
+  checkUserSignature([rootKey, keyOf(owner.priv)], user, signed)
 }
 
 function checkOwner(entry: JsonObject, rootKey: PrivateKey<'ed25519'>): void {
   expectKeys(entry, 'ownerId', 'priv', 'smp')
   const owner = sameAfterRoundTrip(ownerAuthCodec, hex(entry, 'smp'))
   sameBytes(owner.ownerId, hex(entry, 'ownerId'))
-  const ownerKey = keyOf(entry['priv']).publicKey
+  const ownerKey = keyOf(entry.priv).publicKey
   assert.ok(owner.ownerKey.equals(ownerKey))
   sameBytes(encode(ownerAuthCodec, authorizeOwner(rootKey, hex(entry, 'ownerId'), ownerKey)), hex(entry, 'smp'))
 }
@@ -134,8 +134,8 @@ export const coverage: VectorFile[] = [
     file: 'sx-shortlink.json',
     cases(data) {
       const file = object(data)
-      const rootKey = () => keyOf(file['rootKey'])
-      const owner = () => object(file['owner'])
+      const rootKey = () => keyOf(file.rootKey)
+      const owner = () => object(file.owner)
       return sectionCases(file, {
         contact: one((entry) => checkLink(entry, 'contact', rootKey(), owner())),
         contactWithRelayBigData: one((entry) => checkUserDataAlone(entry, rootKey(), owner())),

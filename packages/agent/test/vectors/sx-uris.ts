@@ -93,7 +93,7 @@ function checkServer(entry: JsonObject): void {
   const { scheme, ...address } = parseServerAddress(text(entry, 'uri'))
   assert.equal(formatServerAddress(scheme, address, { bareIpv6: true }), text(entry, 'printed'))
   assert.deepEqual(parseServerAddress(formatServerAddress(scheme, address)), { scheme, ...address })
-  if (entry['smp'] === null) return
+  if (entry.smp === null) return
   sameBytes(encode(smpServerCodec, address.server), hex(entry, 'smp'))
   sameBytes(encode(smpServerCodec, decode(smpServerCodec, hex(entry, 'smp'))), hex(entry, 'smp'))
 }
@@ -101,7 +101,7 @@ function checkServer(entry: JsonObject): void {
 function checkShortLink(entry: JsonObject): void {
   expectKeys(entry, 'roundtripSame', 'smp', 'uri', 'what')
   const link = parseShortLink(text(entry, 'uri'))
-  assert.equal(formatShortLink(link) === text(entry, 'uri'), entry['roundtripSame'])
+  assert.equal(formatShortLink(link) === text(entry, 'uri'), entry.roundtripSame)
   assert.deepEqual(parseConnectionLink(text(entry, 'uri')), { type: 'short', link })
   sameBytes(encode(shortLinkCodec, link), hex(entry, 'smp'))
   const read = decode(shortLinkCodec, hex(entry, 'smp'))
@@ -125,7 +125,7 @@ function usedIn(file: JsonObject, sections: readonly string[], length?: number):
       run() {
         const bytes = fromHex(String(section), name)
         if (length !== undefined) assert.equal(bytes.length, length)
-        const entries = sections.flatMap((key) => file[key]).map((item) => object(item)['smp'])
+        const entries = sections.flatMap((key) => file[key]).map((item) => object(item).smp)
         assert.ok(entries.some((smp) => typeof smp === 'string' && smp.includes(String(section))))
       },
     }
