@@ -11,7 +11,7 @@ import type {
   FileErrorType,
   PeerErrorType,
   ProxyClientErrorType,
-} from './agent-error.ts'
+} from './agent-error-type.ts'
 
 /** A value in the original's tagged form: `type` names the constructor, the other fields are its record's. */
 export interface TaggedJson {

@@ -75,3 +75,4 @@ export {
   shortLinkCodec,
 } from './short-link.ts'
 export { formatShortLink, parseShortLink } from './short-link-text.ts'
+export { formatSimplexName, parseSimplexName, type SimplexName, type SimplexNameType } from './simplex-name.ts'

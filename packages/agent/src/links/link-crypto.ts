@@ -163,6 +163,8 @@ function read<T>(operation: () => T): T {
   } catch (cause) {
     if (cause instanceof DecodeError) throw peerError({ type: 'A_MESSAGE' }, cause)
     if (!(cause instanceof CryptoError)) throw cause
+    // An authentic box with malformed padding is a fault of its maker, like any other malformed content.
+    if (cause.code !== 'DECRYPT_CB') throw peerError({ type: 'A_MESSAGE' }, cause)
     throw peerError({ type: 'A_CRYPTO', error: { type: 'DECRYPT_CB' } }, cause)
   }
 }

@@ -110,7 +110,7 @@ function tryHeader(ratchet: Ratchet, key: Uint8Array, encrypted: EncryptedHeader
   try {
     plain = decryptAead(key, iv, ratchet.associatedData, tag, body)
   } catch (error) {
-    if (error instanceof CryptoError || error instanceof DecodeError) return undefined
+    if (error instanceof CryptoError) return undefined
     throw error
   }
   // What follows the known fields is left for later versions.
@@ -270,7 +270,8 @@ function openBody({ associatedData }: Ratchet, { key, iv }: MessageKey, message:
     const body = decryptAead(key, iv, concatBytes(associatedData, message.header), message.tag, message.body)
     return { ok: true, body }
   } catch (cause) {
-    if (!(cause instanceof CryptoError || cause instanceof DecodeError)) throw cause
-    return { ok: false, error: new RatchetError({ code: 'DECRYPT_AES' }, { cause }) }
+    if (!(cause instanceof CryptoError)) throw cause
+    const code = cause.code === 'DECRYPT_AES' ? 'DECRYPT_AES' : 'SYNTAX'
+    return { ok: false, error: new RatchetError({ code }, { cause }) }
   }
 }

@@ -1,14 +1,14 @@
 /** Why a ratchet could not encrypt or decrypt: `spec/pqdr.md §5, §6, §9`. */
 export type RatchetErrorReason =
-  /** The encrypted message or its decrypted header does not parse. */
+  /** The encrypted message or its decrypted content does not parse, or a key in it cannot be used. */
   | { readonly code: 'SYNTAX' }
   /** No header key decrypts the header. */
   | { readonly code: 'HEADER' }
   /** The message's key was used already: it was received before. */
   | { readonly code: 'DUPLICATE' }
-  /** The message is `count + 1` before the next expected one and its key is not kept any more. */
+  /** The message is `count` before the last received one and its key is not kept (any more). */
   | { readonly code: 'EARLIER'; readonly count: number }
-  /** The message is `count` ahead; more than the limit of keys would have to be kept. */
+  /** The message is the `count`th after the last received one: too many keys would have to be kept. */
   | { readonly code: 'TOO_MANY_SKIPPED'; readonly count: number }
   /** The body does not decrypt with its key. */
   | { readonly code: 'DECRYPT_AES' }
