@@ -29,7 +29,7 @@ const ANSWER_ENTITY: { readonly [T in BrokerMessageType]?: Presence } = {
 }
 
 /** The rule for one command: what a sender of it must and must not give. */
-export function credentialRule(type: CommandType): CredentialRule {
+function credentialRule(type: CommandType): CredentialRule {
   return COMMAND_RULES[type] ?? BOTH
 }
 
