@@ -150,7 +150,6 @@ const core: EntryPoint[] = [
       return [list, reader.text(), reader.int64(), reader.large(), reader.bool(), reader.word(), reader.tail()]
     },
   },
-  },
   { name: 'core: certificate', decode: readCertificate, samples: () => [...certificates] },
   {
     name: 'core: certificate chain',
