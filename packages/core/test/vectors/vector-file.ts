@@ -57,7 +57,7 @@ export function each(run: (entry: JsonObject) => void | Promise<void>): SectionC
       return
     }
     for (const [i, item] of section.entries()) {
-      const what = isObject(item) && typeof item['what'] === 'string' ? ` ${item['what'].slice(0, 60)}` : ''
+      const what = isObject(item) && typeof item.what === 'string' ? ` ${item.what.slice(0, 60)}` : ''
       yield { name: `${name}[${i}]${what}`, run: () => run(object(item)) }
     }
   }
