@@ -146,7 +146,7 @@ function certify({ role, credentials: { certificates, key } }: ServiceOptions): 
 
 async function receiveServiceId(connection: BlockConnection, signal: AbortSignal | undefined): Promise<EntityId> {
   const response = await receive(connection, decodeServiceResponse, signal)
-  if (response.type === 'service') return response.serviceId.slice()
+  if (response.type === 'service') return new Uint8Array(response.serviceId)
   const { error } = response
   if (error.type !== 'HANDSHAKE') throw new TransportError(error.type, 'router refused the service')
   throw new TransportError('HANDSHAKE', 'router refused the service', { handshake: error.error })

@@ -358,7 +358,7 @@ export class SmpClient implements AsyncDisposable {
 
   #link(answer: BrokerMessage): LinkContents {
     const { sndId, link } = this.#expect('LNK', answer)
-    return { sndId: sndId.slice(), link }
+    return { sndId: new Uint8Array(sndId), link }
   }
 
   #messageOrOk(answer: BrokerMessage): MessageOf<'MSG'> | undefined {
@@ -373,7 +373,7 @@ export class SmpClient implements AsyncDisposable {
       case 'OK':
         return {}
       case 'SOK':
-        return answer.serviceId ? { serviceId: answer.serviceId.slice() } : {}
+        return answer.serviceId ? { serviceId: new Uint8Array(answer.serviceId) } : {}
       case 'MSG':
         await this.#emit([{ type: 'event', entityId: rcvId, message: answer }])
         return {}
@@ -493,11 +493,11 @@ function copyIds(ids: MessageOf<'IDS'>): MessageOf<'IDS'> {
   const { linkId, serviceId, notifier } = ids
   return {
     ...ids,
-    rcvId: ids.rcvId.slice(),
-    sndId: ids.sndId.slice(),
-    ...(linkId && { linkId: linkId.slice() }),
-    ...(serviceId && { serviceId: serviceId.slice() }),
-    ...(notifier && { notifier: { ...notifier, notifierId: notifier.notifierId.slice() } }),
+    rcvId: new Uint8Array(ids.rcvId),
+    sndId: new Uint8Array(ids.sndId),
+    ...(linkId && { linkId: new Uint8Array(linkId) }),
+    ...(serviceId && { serviceId: new Uint8Array(serviceId) }),
+    ...(notifier && { notifier: { ...notifier, notifierId: new Uint8Array(notifier.notifierId) } }),
   }
 }
 
