@@ -9,7 +9,11 @@ const dist = fileURLToPath(new URL('dist/', parley))
 
 await rm(dist, { recursive: true, force: true })
 await build({
-  entryPoints: { parley: fileURLToPath(new URL('src/cli/main.ts', parley)) },
+  entryPoints: {
+    parley: fileURLToPath(new URL('src/cli/main.ts', parley)),
+    // The router's database runs in a thread of its own, whose file it looks for beside its own.
+    'router-store-worker': fileURLToPath(new URL('../smp/src/router/sqlite/router-store-worker.ts', parley)),
+  },
   outdir: dist,
   bundle: true,
   format: 'esm',
@@ -19,7 +23,9 @@ await build({
   // Native code and WebAssembly that find their own files next to themselves.
   external: ['libsql', 'sodium-native', '@oqs/liboqs-js'],
   // Packages in the older module format call require() for Node's own modules.
-  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+  },
   sourcemap: 'linked',
   legalComments: 'linked',
   logLevel: 'warning',

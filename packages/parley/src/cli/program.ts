@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import manifest from '../../package.json' with { type: 'json' }
 import { addInspectCommand } from './inspect.ts'
 import { addSmpCommands } from './smp-serve.ts'
 import type { Terminal } from './terminal.ts'
@@ -7,7 +8,7 @@ import type { Terminal } from './terminal.ts'
 export function createProgram(terminal: Terminal): Command {
   const program = new Command('parley')
     .description('Private, post-quantum end-to-end encrypted conversations over SMP routers.')
-    .version('0.1.0', '-V, --version')
+    .version(manifest.version, '-V, --version')
     // `parley inspect --version 9` is the protocol's version, not a question for ours.
     .enablePositionalOptions()
     .exitOverride()
