@@ -167,6 +167,11 @@ export function der(tag: number, ...parts: Uint8Array[]): Uint8Array {
   if (length < LONG_FORM) writer.byte(length)
   else if (length <= 0xff) writer.byte(0x81).byte(length)
   else if (length <= 0xffff) writer.byte(0x82).word16(length)
+  else if (length <= 0xffffff)
+    writer
+      .byte(0x83)
+      .byte(length >> 16)
+      .word16(length & 0xffff)
   else writer.byte(0x84).word32(length)
   return writer.bytes(content).finish()
 }
