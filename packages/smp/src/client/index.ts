@@ -1,3 +1,4 @@
+export type { ClientCommand } from './command-channel.ts'
 export { SmpClientError, type SmpClientErrorCode, type SmpClientErrorType } from './errors.ts'
 export type { ServerTransmission, ServerTransmissionBatch } from './events.ts'
 export {
@@ -14,7 +15,6 @@ export {
 } from './options.ts'
 export type { RequestResult } from './requests.ts'
 export {
-  type ClientCommand,
   type LinkContents,
   type MessageOf,
   type NewQueue,

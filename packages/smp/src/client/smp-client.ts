@@ -1,58 +1,29 @@
-import type { BlockConnection } from '@parley/core/transport'
-import {
-  type AuthKey,
-  type AuthPrivateKey,
-  authorize,
-  type BrokerMessage,
-  type BrokerMessageType,
-  type Command,
-  type CommandType,
-  type DhKey,
-  decodeBrokerBlock,
-  type EntityId,
-  encodeCommand,
-  type NotifierRequest,
-  type QueueInfo,
-  type QueueLinkData,
-  type QueueRequest,
-  type ReceivedMessage,
-  type Refused,
-  type SmpServer,
+import type {
+  AuthKey,
+  AuthPrivateKey,
+  BrokerMessage,
+  BrokerMessageType,
+  Command,
+  DhKey,
+  EntityId,
+  NotifierRequest,
+  QueueInfo,
+  QueueLinkData,
+  QueueRequest,
+  SmpServer,
 } from '../protocol/index.ts'
+import { type ClientCommand, CommandChannel } from './command-channel.ts'
 import { type OpenSession, openSession } from './connect.ts'
-import { newCorrelationId } from './correlation-ids.ts'
-import { disconnected, SmpClientError, type SmpClientErrorType, toClientError } from './errors.ts'
+import { SmpClientError, toClientError } from './errors.ts'
 import type { ServerTransmission } from './events.ts'
-import type { SmpSession } from './handshake.ts'
-import { KeepAliveMonitor } from './keep-alive.ts'
-import { KEEP_ALIVE, REQUEST_TIMEOUTS, type RequestOptions, type SmpClientOptions } from './options.ts'
-import { Outbox } from './outbox.ts'
-import { PendingRequests, type RequestResult } from './requests.ts'
-
-const NO_ENTITY = new Uint8Array()
+import type { RequestOptions, SmpClientOptions } from './options.ts'
+import type { RequestResult } from './requests.ts'
 
 /** Commands of a large batch that are signed before the event loop gets a turn: some 10 ms of work. */
 const SIGNED_PER_TURN = 128
 
-/** Commands after which the router pushes events, so that the connection must be watched: `spec/smp.md §9`, pings. */
-const SUBSCRIBING: ReadonlySet<CommandType> = new Set(['SUB', 'SUBS', 'NSUB', 'NSUBS'])
-
-/** Commands that a service signs too: `spec/smp.md §5.1`, authorization order. */
-const SERVICE_SIGNED: ReadonlySet<CommandType> = new Set(['NEW', 'SUB', 'NSUB'])
-
 /** A message of one kind. */
 export type MessageOf<T extends BrokerMessageType> = BrokerMessage & { readonly type: T }
-
-/** A command with what it is sent with. */
-export interface ClientCommand {
-  readonly command: Command
-  /** Queue, sender, link, notifier, service or proxy session id; none for NEW, PING, PRXY and RFWD. */
-  readonly entityId?: EntityId | undefined
-  /** Key that authorises the command: signature with Ed25519 or Ed448, authenticator with X25519. */
-  readonly key?: AuthPrivateKey | undefined
-  /** 24 random bytes, when the caller derives something from them; never used twice. */
-  readonly corrId?: Uint8Array | undefined
-}
 
 /** What {@link SmpClient.createQueue} asks for. */
 export interface NewQueue {
@@ -102,52 +73,27 @@ export class SmpClient implements AsyncDisposable {
   readonly sessionId: Uint8Array
   /** Settles, always with success, when the connection is gone and all received events have been given on. */
   readonly closed: Promise<void>
-  readonly #session: SmpSession
-  readonly #connection: BlockConnection
+  /** Id that the router gave this service, when it is one. */
+  readonly serviceId: EntityId | undefined
   readonly #options: SmpClientOptions
-  readonly #requests: PendingRequests
-  readonly #outbox: Outbox
-  readonly #keepAlive: KeepAliveMonitor
-  readonly #stop = new AbortController()
-  readonly #abort = () => this.close()
-  #lastReceived = performance.now()
-  #ending: { readonly error: SmpClientError | undefined } | undefined
+  readonly #channel: CommandChannel
 
   private constructor(server: SmpServer, { connection, session }: OpenSession, options: SmpClientOptions) {
     this.server = server
     this.version = session.version
     this.sessionId = session.sessionId
-    this.#session = session
-    this.#connection = connection
+    this.serviceId = session.service?.serviceId
     this.#options = options
-    this.#requests = new PendingRequests({
-      timeout: () => this.#error({ type: 'TIMEOUT' }),
-      unexpected: (detail) => this.#error({ type: 'UNEXPECTED', detail }),
-    })
-    this.#outbox = new Outbox({
-      connection,
-      seal: session.seal,
-      version: session.version,
-      isWanted: (corrId) => this.#requests.isWaiting(corrId),
-      onTooLarge: (corrId) =>
-        this.#requests.fail(corrId, this.#error({ type: 'TRANSPORT', error: { type: 'LARGE_MSG' } })),
-      onFailure: (error) => this.#end(error),
-    })
-    this.#keepAlive = new KeepAliveMonitor(
+    this.#channel = new CommandChannel(
       {
-        lastReceived: () => this.#lastReceived,
-        timeoutsInRow: () => this.#requests.timeoutsInRow,
-        ping: () =>
-          this.ping().then(
-            () => {},
-            () => {},
-          ),
-        drop: () => this.#end(this.#error({ type: 'TIMEOUT' })),
+        server,
+        connection,
+        session,
+        onTransmissions: (transmissions, signal) => this.#emit(transmissions, signal),
       },
-      options.keepAlive ?? KEEP_ALIVE,
+      options,
     )
-    options.signal?.addEventListener('abort', this.#abort, { once: true })
-    this.closed = this.#run()
+    this.closed = this.#channel.closed
   }
 
   /**
@@ -162,23 +108,18 @@ export class SmpClient implements AsyncDisposable {
     }
   }
 
-  /** Id that the router gave this service, when it is one. */
-  get serviceId(): EntityId | undefined {
-    return this.#session.service?.serviceId
-  }
-
   get isClosed(): boolean {
-    return this.#ending !== undefined
+    return this.#channel.ending !== undefined
   }
 
   /** Why the client ended, when nobody closed it and the router did not end the connection in order. */
   get error(): SmpClientError | undefined {
-    return this.#ending?.error
+    return this.#channel.ending?.error
   }
 
   /** Ends the connection after what was given to it has been sent; commands that wait for answers fail with NETWORK. */
   close(): void {
-    this.#end(undefined)
+    this.#channel.end(undefined)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -192,7 +133,7 @@ export class SmpClient implements AsyncDisposable {
    * @throws EncodeError when the command cannot be encoded, besides what every command throws
    */
   async sendCommand(command: ClientCommand, options: RequestOptions = {}): Promise<BrokerMessage> {
-    const result = await this.#request(command, options)
+    const result = await this.#channel.request(command, options)
     if (result instanceof SmpClientError) throw result
     return result
   }
@@ -206,7 +147,7 @@ export class SmpClient implements AsyncDisposable {
     for (let start = 0; start < commands.length; start += SIGNED_PER_TURN) {
       if (start > 0) await nextTurn()
       for (const command of commands.slice(start, start + SIGNED_PER_TURN)) {
-        requests.push(this.#request(command, options))
+        requests.push(this.#channel.request(command, options))
       }
     }
     return Promise.all(requests)
@@ -224,7 +165,7 @@ export class SmpClient implements AsyncDisposable {
       ...(queue.notifier && { notifier: queue.notifier }),
     }
     const ids = this.#expect('IDS', await this.sendCommand({ command, key: rcvAuthKey, corrId }, options))
-    if (queue.subscribe) this.#keepAlive.enablePings()
+    if (queue.subscribe) this.#channel.watch()
     return copyIds(ids)
   }
 
@@ -378,114 +319,20 @@ export class SmpClient implements AsyncDisposable {
         await this.#emit([{ type: 'event', entityId: rcvId, message: answer }])
         return {}
       default:
-        throw this.#error({ type: 'UNEXPECTED', detail: answer.type })
+        throw this.#channel.error({ type: 'UNEXPECTED', detail: answer.type })
     }
   }
 
   #expect<T extends BrokerMessageType>(type: T, answer: BrokerMessage): MessageOf<T> {
-    if (answer.type !== type) throw this.#error({ type: 'UNEXPECTED', detail: answer.type })
+    if (answer.type !== type) throw this.#channel.error({ type: 'UNEXPECTED', detail: answer.type })
     return answer as MessageOf<T>
   }
 
-  #error(reason: SmpClientErrorType, cause?: unknown): SmpClientError {
-    return new SmpClientError(this.server, reason, cause === undefined ? undefined : { cause })
-  }
-
-  async #request(
-    { command, entityId = NO_ENTITY, key, corrId = newCorrelationId() }: ClientCommand,
-    options: RequestOptions,
-  ): Promise<RequestResult> {
-    options.signal?.throwIfAborted()
-    if (this.#ending) return disconnected(this.server, this.#ending.error)
-    const { serverKey, service } = this.#session
-    if (key?.is('x25519') && !serverKey) return this.#error({ type: 'TRANSPORT', error: { type: 'NO_AUTH' } })
-    const { authorized, body } = encodeCommand({ corrId, entityId, message: command }, this)
-    const signer = SERVICE_SIGNED.has(command.type) ? service?.signer : undefined
-    const authorization = key && authorize(key, { authorized, corrId, serverKey, service: signer })
-    const { promise, resolve, reject } = Promise.withResolvers<RequestResult>()
-    const timeouts = this.#options.requestTimeouts ?? REQUEST_TIMEOUTS
-    this.#requests.add(
-      { corrId, entityId, command: command.type, resolve, reject },
-      { timeoutMs: options.timeoutMs ?? timeouts[options.mode ?? 'background'], signal: options.signal },
-    )
-    this.#outbox.add({ corrId, entityId, transmission: { authorization, body } })
-    if (SUBSCRIBING.has(command.type)) this.#keepAlive.enablePings()
-    return promise
-  }
-
-  async #run(): Promise<void> {
-    try {
-      for (;;) {
-        let block = await this.#connection.read()
-        if (!block) break
-        const transmissions: ServerTransmission[] = []
-        for (; block; block = this.#connection.tryRead()) this.#receive(block, transmissions)
-        await this.#emit(transmissions)
-      }
-      this.#end(undefined)
-    } catch (error) {
-      this.#end(error)
-    }
-    await this.#connection.closed
-  }
-
-  #receive(block: Uint8Array, transmissions: ServerTransmission[]): void {
-    this.#lastReceived = performance.now()
-    this.#requests.resetTimeouts()
-    let content: Uint8Array
-    try {
-      content = this.#session.seal.decrypt(block)
-    } catch (cause) {
-      // The chain of keys has moved on, so that later blocks can be read: spec/smp.md §2.3.
-      const error = this.#error({ type: 'RESPONSE', error: { type: 'BLOCK' } }, cause)
-      transmissions.push({ type: 'error', entityId: NO_ENTITY, error })
-      return
-    }
-    for (const received of decodeBrokerBlock(content, this)) {
-      const event = this.#dispatch(received)
-      if (event) transmissions.push(event)
-    }
-  }
-
-  #dispatch(received: ReceivedMessage | Refused): ServerTransmission | undefined {
-    const { corrId, entityId } = received
-    const result = this.#resultOf(received)
-    if (corrId.length > 0) return this.#requests.answer({ corrId, entityId, result })
-    if (result instanceof SmpClientError) return { type: 'error', entityId, error: result }
-    return { type: 'event', entityId, message: result }
-  }
-
-  #resultOf(received: ReceivedMessage | Refused): RequestResult {
-    if (!received.ok) return this.#error({ type: 'RESPONSE', error: received.error })
-    const { message } = received
-    return message.type === 'ERR' ? this.#error({ type: 'PROTOCOL', error: message.error }) : message
-  }
-
-  async #emit(transmissions: readonly ServerTransmission[]): Promise<void> {
+  async #emit(transmissions: readonly ServerTransmission[], signal?: AbortSignal): Promise<void> {
     const { events } = this.#options
-    if (!events || transmissions.length === 0) return
+    if (!events) return
     const batch = { client: this, server: this.server, version: this.version, sessionId: this.sessionId, transmissions }
-    if (!events.tryPut(batch)) await events.put(batch, this.#stop.signal)
-  }
-
-  /** The first call decides why the client ended. */
-  #end(reason: unknown): void {
-    if (this.#ending) return
-    const error = reason === undefined ? undefined : this.#endingError(reason)
-    this.#ending = { error }
-    this.#options.signal?.removeEventListener('abort', this.#abort)
-    this.#keepAlive.stop()
-    this.#requests.failAll(disconnected(this.server, error))
-    this.#stop.abort()
-    this.#connection.close()
-  }
-
-  #endingError(reason: unknown): SmpClientError {
-    try {
-      return toClientError(this.server, reason)
-    } catch (cause) {
-      return disconnected(this.server, cause instanceof Error ? cause : new Error(String(cause)))
-    }
+    if (!events.tryPut(batch)) await events.put(batch, signal)
   }
 }
 
