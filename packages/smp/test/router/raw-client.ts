@@ -38,7 +38,8 @@ const ANSWER_TIMEOUT = 20_000
 
 export interface RawClientOptions {
   readonly version?: number
-  readonly alpn?: readonly string[] | undefined
+  /** Empty: the extension is not sent. */
+  readonly alpn?: readonly string[]
   /** False: no session key in the hello, so that blocks are not encrypted. */
   readonly withKey?: boolean
   readonly proxyServer?: boolean
@@ -223,7 +224,7 @@ export async function openConnection(address: string, { alpn = SMP_ALPN }: RawCl
     host: server.hosts[0],
     port: Number(server.port),
     keyHash: server.keyHash,
-    alpn,
+    alpn: alpn.length > 0 ? alpn : undefined,
     timeoutMs: 10_000,
   })
   const block = await connection.read()
