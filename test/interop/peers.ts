@@ -1,0 +1,183 @@
+import { type Json, JsonLinesProgram, type JsonObject } from './json-lines.ts'
+import type { Originals } from './originals.ts'
+import { type Product, parleyArguments } from './routers.ts'
+import type { RunningProgram, Workspace } from './workspace.ts'
+
+/** Highest versions an agent speaks; what is left out is the program's own limit. */
+export interface VersionLimits {
+  readonly agent?: number
+  readonly e2e?: number
+  readonly client?: number
+  readonly smp?: number
+}
+
+export interface Invitation {
+  readonly connId: string
+  readonly link: string
+  readonly shortLink: string | undefined
+}
+
+/** A received message, in the same form from both programs. */
+export interface ReceivedMessage {
+  readonly msgId: number
+  /** `ok`, or what is wrong with it. */
+  readonly integrity: string
+  readonly text: string
+  readonly pq: boolean
+}
+
+export interface Receipt {
+  readonly msgId: number
+  readonly receipts: readonly { readonly msgId: number; readonly status: string }[]
+}
+
+/** The versions a connection uses, as the original sees them. */
+export interface ConnectionVersions {
+  readonly agent: number
+  readonly e2e: number | undefined
+}
+
+/** An agent in a process of its own with its database: the same for the original and for ours. */
+export class Peer {
+  readonly name: string
+  readonly product: Product
+  readonly #run: () => RunningProgram
+  #program: JsonLinesProgram | undefined
+
+  private constructor(name: string, product: Product, run: () => RunningProgram) {
+    this.name = name
+    this.product = product
+    this.#run = run
+  }
+
+  /** An agent on the original's library. */
+  static async original(
+    workspace: Workspace,
+    { agentDriver }: Originals,
+    name: string,
+    smp: readonly string[],
+    limits: VersionLimits = {},
+  ): Promise<Peer> {
+    const db = await workspace.path(`${name}.db`)
+    const versions = Object.entries(limits).flatMap(([protocol, max]) => [`--${protocol}-version-max`, String(max)])
+    // Soon enough for a test; the defaults are seconds.
+    const retries = ['--reconnect-ms', '300', '--msg-retry-ms', '300']
+    const args = ['--db', db, '--smp', smp.join(','), ...retries, ...versions]
+    return new Peer(name, 'original', () => workspace.run(agentDriver, args))
+  }
+
+  /** Our agent: `parley agent --jsonl`. */
+  static async parley(workspace: Workspace, name: string, smp: readonly string[]): Promise<Peer> {
+    const data = await workspace.path(name)
+    const args = parleyArguments('agent', '--data', data, '--smp', smp.join(','), '--jsonl')
+    return new Peer(name, 'parley', () => workspace.run(process.execPath, args))
+  }
+
+  async start(): Promise<void> {
+    this.#program = new JsonLinesProgram(this.name, this.#run())
+    if (this.product === 'original') await this.#program.event('READY')
+  }
+
+  /** Ends it without warning. */
+  async kill(): Promise<void> {
+    await this.program.end('SIGKILL')
+  }
+
+  /** Asks it to end, and waits. */
+  async stop(): Promise<void> {
+    await this.program.call('stop')
+    await this.program.ended
+  }
+
+  /** The running program, for commands that only one of the products has. */
+  get program(): JsonLinesProgram {
+    if (!this.#program) throw new Error(`${this.name} is not started`)
+    return this.#program
+  }
+
+  async createConnection(args: { readonly mode: 'invitation' | 'contact'; readonly pq: boolean }): Promise<Invitation> {
+    const { connId, link, shortLink } = await this.program.call('createConnection', args)
+    return { connId: string(connId), link: string(link), shortLink: shortLink == null ? undefined : string(shortLink) }
+  }
+
+  async joinConnection(args: { readonly link: string; readonly info: string; readonly pq: boolean }): Promise<string> {
+    return string((await this.program.call('joinConnection', args)).connId)
+  }
+
+  async allowConnection(args: {
+    readonly connId: string
+    readonly confId: string
+    readonly info: string
+  }): Promise<void> {
+    await this.program.call('allowConnection', args)
+  }
+
+  async acceptContact(args: { readonly invId: string; readonly info: string; readonly pq: boolean }): Promise<string> {
+    return string((await this.program.call('acceptContact', args)).connId)
+  }
+
+  async rejectContact(invId: string): Promise<void> {
+    await this.program.call('rejectContact', { invId })
+  }
+
+  async sendMessage(connId: string, text: string, pq: boolean): Promise<number> {
+    return number((await this.program.call('sendMessage', { connId, text, pq })).msgId)
+  }
+
+  async ackMessage(connId: string, msgId: number, receipt = false): Promise<void> {
+    await this.program.call('ackMessage', { connId, msgId, receipt })
+  }
+
+  async subscribe(connIds: readonly string[]): Promise<void> {
+    await this.program.call('subscribeConnections', { connIds })
+  }
+
+  async suspendConnection(connId: string): Promise<void> {
+    await this.program.call('suspendConnection', { connId })
+  }
+
+  async deleteConnection(connId: string): Promise<void> {
+    await this.program.call('deleteConnection', { connId })
+  }
+
+  async switchConnection(connId: string): Promise<void> {
+    await this.program.call('switchConnection', { connId })
+  }
+
+  event(name: string, fields: JsonObject = {}, timeout?: number): Promise<JsonObject> {
+    return this.program.event(name, fields, timeout)
+  }
+
+  async message(connId: string, timeout?: number): Promise<ReceivedMessage> {
+    const event = await this.event('MSG', { connId }, timeout)
+    const { integrity, text, body, body64 } = event
+    return {
+      msgId: number(event.msgId),
+      integrity: integrity === 'OK' || integrity === 'ok' ? 'ok' : JSON.stringify(integrity),
+      text: typeof text === 'string' ? text : Buffer.from(string(body ?? body64 ?? ''), 'base64').toString(),
+      pq: event.pq === true,
+    }
+  }
+
+  async receipt(connId: string, timeout?: number): Promise<Receipt> {
+    const { msgId, receipts } = await this.event('RCVD', { connId }, timeout)
+    return { msgId: number(msgId), receipts: receipts as unknown as Receipt['receipts'] }
+  }
+
+  /** The original's view of a connection's versions. */
+  async versions(connId: string): Promise<ConnectionVersions | undefined> {
+    if (this.product !== 'original') return undefined
+    const { stats } = await this.program.call('connectionServers', { connId })
+    return { agent: number((stats as JsonObject).connAgentVersion), e2e: undefined }
+  }
+}
+
+function string(value: Json | undefined): string {
+  if (typeof value !== 'string') throw new Error(`not a string: ${JSON.stringify(value)}`)
+  return value
+}
+
+function number(value: Json | undefined): number {
+  if (typeof value !== 'number') throw new Error(`not a number: ${JSON.stringify(value)}`)
+  return value
+}

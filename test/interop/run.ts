@@ -1,0 +1,26 @@
+// Our router and agent with the original SMP server and agent: `npm run test:interop [-- NAME]`, where NAME is a
+// regular expression for the groups of checks to run. README.md says what it needs.
+import { findOriginals } from './originals.ts'
+import { print, Report } from './report.ts'
+import type { Setting } from './setting.ts'
+import { commandsSuite } from './suites/commands.ts'
+import { matrixSuite } from './suites/matrix.ts'
+import { Workspace } from './workspace.ts'
+
+const SUITES = [commandsSuite, matrixSuite]
+
+const originals = findOriginals(process.env)
+if ('missing' in originals) {
+  print(`interop with the originals was not run: ${originals.missing} (see test/interop/README.md)`)
+  print('0 passed, 0 failed')
+} else {
+  const report = new Report(new RegExp(process.argv[2] ?? ''))
+  const messages = Number(process.env.PARLEY_INTEROP_MESSAGES ?? 100)
+  {
+    await using workspace = await Workspace.create()
+    const setting: Setting = { originals, workspace, report, messages }
+    for (const suite of SUITES) await suite(setting)
+  }
+  report.finish()
+  process.exitCode = report.failed === 0 ? 0 : 1
+}

@@ -1,0 +1,43 @@
+import { SMP_GATES, SMP_VERSIONS } from '@parley/smp/protocol'
+import { runCommands, runManyQueues, runQuota } from '../commands/commands.ts'
+import type { KeyAlgorithm } from '../commands/connections.ts'
+import type { Product } from '../routers.ts'
+import { type Setting, startRouter } from '../setting.ts'
+
+const ALGORITHMS: readonly KeyAlgorithm[] = ['ed25519', 'ed448', 'x25519']
+const MANY_QUEUES = 400
+
+/** Our client at every version and with every kind of key, with the original router and with ours. */
+export async function commandsSuite(setting: Setting): Promise<void> {
+  for (const product of ['original', 'parley'] as const) await commandsOf(setting, product)
+}
+
+async function commandsOf(setting: Setting, product: Product): Promise<void> {
+  const { report } = setting
+  const prefix = `commands to the ${product} router`
+  if (!report.wants(prefix)) return
+  const router = await startRouter(setting, product, `commands-${product}`)
+  const { address } = router
+  const runs: Promise<boolean>[] = []
+  let count = 0
+  for (let version = SMP_VERSIONS.min; version <= SMP_VERSIONS.max; version++) {
+    for (const algorithm of ALGORITHMS) {
+      if (algorithm === 'x25519' && version < SMP_GATES.authCommands) continue
+      // All at once: the original tells of lost subscriptions every 15 seconds only.
+      runs.push(
+        report.check(`${prefix}, SMP ${version}, ${algorithm} keys`, () =>
+          runCommands({ address, version, algorithm }),
+        ),
+      )
+      count++
+    }
+  }
+  await Promise.all(runs)
+  for (const version of [SMP_VERSIONS.min, SMP_VERSIONS.max]) {
+    const run = { address, version, algorithm: 'ed25519' } as const
+    await report.check(`${prefix}, SMP ${version}: a full queue`, () => runQuota(run))
+    await report.check(`${prefix}, SMP ${version}: ${MANY_QUEUES} queues`, () => runManyQueues(run, MANY_QUEUES))
+  }
+  report.note(`${prefix}: SMP ${SMP_VERSIONS.min} to ${SMP_VERSIONS.max}, ${count} combinations of version and key`)
+  await router.stop()
+}
