@@ -4,6 +4,8 @@ import { LineChild, PARLEY } from './child.ts'
 /** One event line: `docs/jsonl.md`. */
 export interface AgentEventLine {
   readonly event: string
+  /** Which line of the program's output it was: tells what came first, an event or an answer. */
+  readonly line: number
   readonly connId?: string
   readonly [field: string]: unknown
 }
@@ -27,8 +29,15 @@ export class GoneError extends Error {
   }
 }
 
-interface Answer {
-  resolve(result: Record<string, unknown>): void
+/** The answer to a command. */
+export interface AnswerLine {
+  readonly result: Readonly<Record<string, unknown>>
+  /** See {@link AgentEventLine.line}. */
+  readonly line: number
+}
+
+interface Waiting {
+  resolve(answer: AnswerLine): void
   reject(error: Error): void
   readonly cmd: string
 }
@@ -40,8 +49,9 @@ const EVENTS = 4096
 export class JsonlAgent {
   readonly child: LineChild
   readonly events = new BoundedQueue<AgentEventLine>(EVENTS)
-  readonly #answers = new Map<number, Answer>()
+  readonly #waiting = new Map<number, Waiting>()
   #nextId = 1
+  #line = 0
 
   constructor(child: LineChild) {
     this.child = child
@@ -55,13 +65,18 @@ export class JsonlAgent {
   }
 
   /** Sends one command and waits for its answer. */
-  request(cmd: string, fields: Readonly<Record<string, unknown>> = {}): Promise<Record<string, unknown>> {
-    const id = this.#nextId++
-    const { promise, resolve, reject } = Promise.withResolvers<Record<string, unknown>>()
+  ask(cmd: string, fields: Readonly<Record<string, unknown>> = {}): Promise<AnswerLine> {
     if (this.events.isClosed) return Promise.reject(new GoneError(cmd))
-    this.#answers.set(id, { resolve, reject, cmd })
+    const id = this.#nextId++
+    const { promise, resolve, reject } = Promise.withResolvers<AnswerLine>()
+    this.#waiting.set(id, { resolve, reject, cmd })
     this.child.writeLine(JSON.stringify({ id, cmd, ...fields }))
     return promise
+  }
+
+  /** Sends one command and waits for its result. */
+  async request(cmd: string, fields: Readonly<Record<string, unknown>> = {}): Promise<AnswerLine['result']> {
+    return (await this.ask(cmd, fields)).result
   }
 
   /** The next event that `wanted` accepts; others are dropped. */
@@ -71,21 +86,23 @@ export class JsonlAgent {
   }
 
   async #read(): Promise<void> {
-    for await (const line of this.child.lines) {
-      const message = JSON.parse(line) as Record<string, unknown>
-      if (typeof message.event === 'string') await this.events.put(message as AgentEventLine)
-      else this.#answer(message)
+    for await (const text of this.child.lines) {
+      const message = JSON.parse(text) as Record<string, unknown>
+      const line = ++this.#line
+      if (typeof message.event === 'string') await this.events.put({ ...message, line } as AgentEventLine)
+      else this.#answer(message, line)
     }
-    for (const { reject, cmd } of this.#answers.values()) reject(new GoneError(cmd))
-    this.#answers.clear()
+    // Closed first: who asks from now on is told at once.
     this.events.close()
+    for (const { reject, cmd } of this.#waiting.values()) reject(new GoneError(cmd))
+    this.#waiting.clear()
   }
 
-  #answer({ id, result, error }: Record<string, unknown>): void {
-    const answer = this.#answers.get(id as number)
-    if (!answer) return
-    this.#answers.delete(id as number)
-    if (error) answer.reject(new RequestError(answer.cmd, error as RequestError['error']))
-    else answer.resolve((result ?? {}) as Record<string, unknown>)
+  #answer({ id, result, error }: Record<string, unknown>, line: number): void {
+    const waiting = this.#waiting.get(id as number)
+    if (!waiting) return
+    this.#waiting.delete(id as number)
+    if (error) waiting.reject(new RequestError(waiting.cmd, error as RequestError['error']))
+    else waiting.resolve({ result: (result ?? {}) as AnswerLine['result'], line })
   }
 }
