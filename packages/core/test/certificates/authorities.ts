@@ -1,7 +1,9 @@
-import { PrivateKey, type SignatureAlgorithm } from '@parley/core/crypto'
-import { der, derSequence, TAG } from '../../src/certificates/der.ts'
+import { generateKeyPairSync, sign } from 'node:crypto'
+import { PrivateKey, type PublicKey, type SignatureAlgorithm } from '@parley/core/crypto'
+import { der, derBitString, derObjectIdentifier, derSequence, TAG } from '../../src/certificates/der.ts'
 import { OID } from '../../src/certificates/identifiers.ts'
 import { distinguishedName, extension, issueCertificate } from '../../src/certificates/issue.ts'
+import { derTime } from '../../src/certificates/time.ts'
 
 export const NOT_BEFORE = new Date('2026-01-01T00:00:00Z')
 export const NOT_AFTER = new Date('2036-01-01T00:00:00Z')
@@ -70,4 +72,30 @@ export function makeChain(
     })
   })
   return { chain, leafKey: keys[0] as PrivateKey<SignatureAlgorithm> }
+}
+
+const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2'
+
+/** An identity certificate of this key, issued by a new root with a P-256 key. */
+export function underEcdsaRoot(identityKey: PublicKey): { root: Uint8Array; identity: Uint8Array } {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const algorithm = derSequence(derObjectIdentifier(ECDSA_WITH_SHA256))
+  const issuer = distinguishedName([OID.commonName, 'P-256 root'])
+  const issue = (subject: Uint8Array, spki: Uint8Array) => {
+    const body = derSequence(
+      der(TAG.context(0), der(TAG.integer, byte(2))),
+      der(TAG.integer, byte(1)),
+      algorithm,
+      issuer,
+      derSequence(derTime(NOT_BEFORE), derTime(NOT_AFTER)),
+      subject,
+      spki,
+      der(TAG.context(3), derSequence(basicConstraints({ isAuthority: true }))),
+    )
+    return derSequence(body, algorithm, derBitString(sign('sha256', body, privateKey)))
+  }
+  return {
+    root: issue(issuer, publicKey.export({ type: 'spki', format: 'der' })),
+    identity: issue(distinguishedName([OID.commonName, 'identity']), identityKey.spki),
+  }
 }

@@ -9,10 +9,11 @@ import {
   readCertificate,
   validateChain,
 } from '@parley/core/certificates'
+import { PrivateKey } from '@parley/core/crypto'
 import fc from 'fast-check'
 import { der, derSequence, TAG } from '../../src/certificates/der.ts'
-import { extension } from '../../src/certificates/issue.ts'
-import { type Deviation, DURING, makeChain, NOT_AFTER, NOT_BEFORE } from './authorities.ts'
+import { extension, issueCertificate } from '../../src/certificates/issue.ts'
+import { type Deviation, DURING, makeChain, NOT_AFTER, NOT_BEFORE, underEcdsaRoot } from './authorities.ts'
 
 const now = DURING
 /** keyCertSign and digitalSignature in the byte of keyUsage. */
@@ -138,6 +139,28 @@ describe('validateChain', () => {
     refused([der(TAG.sequence), identity], 'MALFORMED')
     refused([identity, leaf], 'ISSUER')
     refused([leaf, leaf], 'ISSUER')
+  })
+
+  it('refuses a leaf whose key cannot sign', () => {
+    refused(withDeviation(2, 0, { algorithm: 'x25519' as 'ed25519' }), 'LEAF')
+  })
+
+  it('accepts an authority of another algorithm above the identity', () => {
+    const { chain } = makeChain(2)
+    const identityKey = PrivateKey.generate('ed25519')
+    const { root, identity } = underEcdsaRoot(identityKey.publicKey)
+    const leaf = issueCertificate({
+      issuer: readCertificate(identity).subject,
+      subject: readCertificate(chain[0] as Uint8Array).subject,
+      publicKey: PrivateKey.generate('ed25519').publicKey,
+      signingKey: identityKey,
+      notBefore: NOT_BEFORE,
+      notAfter: NOT_AFTER,
+      extensions: [],
+    })
+    assert.ok(validateChain([leaf, identity, root], { keyHash: fingerprint(identity), now }))
+    const other = underEcdsaRoot(identityKey.publicKey)
+    refused([leaf, identity, other.root], 'SIGNATURE')
   })
 
   it('refuses every changed byte of a pinned chain', () => {
