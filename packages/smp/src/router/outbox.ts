@@ -115,10 +115,8 @@ export class Outbox {
     for (let [first] = this.#groups; first?.replies; [first] = this.#groups) {
       this.#groups.shift()
       this.#pendingReplies -= first.replies.length
-      for (const reply of first.replies) {
-        if (!this.#isClosed) this.#push(reply)
-        reply.afterwards?.()
-      }
+      if (!this.#isClosed) for (const reply of first.replies) this.#push(reply)
+      for (const { afterwards } of first.replies) afterwards?.()
     }
     this.#write()
   }

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type BlockConnection, TransportError } from '@parley/core/transport'
+import { type BlockConnection, NetworkError, TransportError } from '@parley/core/transport'
 import { decodeCommandBlock, type ReceivedCommand, type Refused } from '../protocol/index.ts'
 import type { BrokerMessage, EntityId } from '../protocol/types.ts'
 import { createQueue } from './create-queue.ts'
@@ -7,6 +7,7 @@ import type { AgreedSession } from './handshake.ts'
 import { type IdKey, idKey } from './id-key.ts'
 import { openLink, secureByLink } from './link-commands.ts'
 import { type LiveQueue, type Recipient, Subscription } from './live-queue.ts'
+import type { RouterEvent } from './options.ts'
 import { Outbox, type Reply } from './outbox.ts'
 import { secure, touch } from './queue-changes.ts'
 import type { Found } from './queue-registry.ts'
@@ -167,11 +168,16 @@ export class Session implements Recipient {
       indexes[kind] ??= []
       indexes[kind].push(index)
     }
-    const all: Found[] = []
-    for (const [kind, wanted] of Object.entries(indexes) as [QueueIdKind, number[]][]) {
-      const ids = wanted.map((index) => commands[index]?.entityId as EntityId)
-      const acquired = await this.#context.queues.acquire(kind, ids)
-      for (const [position, index] of wanted.entries()) all[index] = acquired[position] ?? NOT_FOUND
+    const all = commands.map(() => NOT_FOUND)
+    try {
+      for (const [kind, wanted] of Object.entries(indexes) as [QueueIdKind, number[]][]) {
+        const ids = wanted.map((index) => commands[index]?.entityId as EntityId)
+        const acquired = await this.#context.queues.acquire(kind, ids)
+        for (const [position, index] of wanted.entries()) all[index] = acquired[position] ?? NOT_FOUND
+      }
+    } catch (error) {
+      this.#context.queues.release(all)
+      throw error
     }
     return all
   }
@@ -278,13 +284,18 @@ export class Session implements Recipient {
 
   #failed(error: unknown): BrokerMessage {
     if (error instanceof StoreError) return STORE_FAILED
-    this.#context.log({ event: 'internalError', reason: error instanceof Error ? error.message : String(error) })
+    this.#context.log(failureEvent(error))
     return INTERNAL
   }
 
   /** Something that only a fault of ours or a broken connection can cause: the connection is of no use any more. */
   #fail(error: unknown): void {
-    this.#context.log({ event: 'connectionFailed', reason: error instanceof Error ? error.message : String(error) })
+    if (error instanceof StoreError) {
+      // A message could not be read; it is tried again with the next one or with SUB.
+      this.#context.log({ event: 'storeFailed', reason: error.message })
+      return
+    }
+    this.#context.log(failureEvent(error))
     this.#outbox.close()
     this.#connection.destroy()
   }
@@ -295,6 +306,13 @@ export class Session implements Recipient {
     for (const subscription of this.#subscriptions.values()) subscription.end()
     this.#subscriptions.clear()
   }
+}
+
+/** What to tell the operator: a connection that broke is not our fault, anything else is. */
+export function failureEvent(error: unknown): RouterEvent {
+  const reason = error instanceof Error ? error.message : String(error)
+  const isOfConnection = error instanceof NetworkError || error instanceof TransportError
+  return { event: isOfConnection ? 'connectionFailed' : 'internalError', reason }
 }
 
 function isSub(command: ReceivedCommand | Refused): boolean {

@@ -9,7 +9,7 @@ import type { SmpRouterOptions } from './options.ts'
 import { QueueRegistry } from './queue-registry.ts'
 import { RecentMessages } from './recent-messages.ts'
 import { type RouterContext, WriteBudget } from './router-context.ts'
-import { Session } from './session.ts'
+import { failureEvent, Session } from './session.ts'
 import { SqliteRouterStore } from './sqlite/sqlite-router-store.ts'
 import type { QueueInspection } from './store.ts'
 
@@ -217,7 +217,7 @@ class RunningRouter {
       connection.close()
     } catch (error) {
       connection.destroy()
-      log({ event: 'connectionFailed', reason: reasonOf(error) })
+      log(failureEvent(error))
     } finally {
       this.sessions.delete(session)
       log({ event: 'disconnected', connections: this.sessions.size })

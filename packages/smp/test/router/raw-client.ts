@@ -8,6 +8,7 @@ import {
   type BlockConnection,
   type BlockSeal,
   connectTls,
+  NetworkError,
   paddedBlocks,
   SMP_ALPN,
 } from '@parley/core/transport'
@@ -73,9 +74,13 @@ export class RawClient {
   readonly serverKey: PublicKey<'x25519'> | undefined
   /** Transmissions with an empty corrId, in the order of arrival. */
   readonly events = new BoundedQueue<Received>(10_000)
+  /** Answers to what {@link send} and {@link sendContent} sent. */
+  readonly strays: Received[] = []
   /** For each block received, what was in it: type or error. */
   readonly blocks: string[][] = []
   readonly seal: BlockSeal
+  /** What the client could not make sense of. */
+  failure: unknown
   readonly #waiting = new Map<string, PromiseWithResolvers<Received>>()
   readonly #reading: Promise<void>
 
@@ -196,11 +201,14 @@ export class RawClient {
         this.blocks.push(received.map((one) => (one.ok ? one.message.type : one.error.type)))
         for (const one of received) this.#dispatch(one)
       }
-    } catch {
-      // Tests see the end itself; how it came does not matter to them.
+    } catch (error) {
+      // Tests see the end itself; how it came does not matter to them, unless the fault is theirs.
+      if (!(error instanceof NetworkError)) this.failure = error
     } finally {
       this.events.close()
-      for (const waiting of this.#waiting.values()) waiting.reject(new Error('connection ended before the answer'))
+      for (const waiting of this.#waiting.values()) {
+        waiting.reject(new Error('connection ended before the answer', { cause: this.failure }))
+      }
     }
   }
 
@@ -211,9 +219,9 @@ export class RawClient {
     }
     const id = toHex(received.corrId)
     const waiting = this.#waiting.get(id)
-    if (!waiting) throw new Error('answer to nothing')
     this.#waiting.delete(id)
-    waiting.resolve(received)
+    if (waiting) waiting.resolve(received)
+    else this.strays.push(received)
   }
 }
 
