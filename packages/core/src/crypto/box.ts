@@ -89,13 +89,15 @@ export class BoxKey {
    * @throws CryptoError DECRYPT_CB when the box is not authentic or too short; INVALID_MSG when its content is not padded
    */
   open(nonce: Uint8Array, box: Uint8Array): Uint8Array {
-    const padded = this.openNoPad(nonce, box)
-    try {
-      return unpad(padded)
-    } catch (error) {
-      if (error instanceof DecodeError) throw new CryptoError('INVALID_MSG', 'padding of a message is malformed')
-      throw error
-    }
+    return unpadMessage(this.openNoPad(nonce, box))
+  }
+
+  /**
+   * As {@link open}, but decrypts where the box is and returns a view of it: for boxes that nobody needs any more.
+   * @throws CryptoError as {@link open}; what the box holds then is undefined
+   */
+  openInPlace(nonce: Uint8Array, box: Uint8Array): Uint8Array {
+    return unpadMessage(this.#open(nonce, box, box.subarray(BOX_TAG_LENGTH)))
   }
 
   /**
@@ -103,10 +105,13 @@ export class BoxKey {
    * @throws CryptoError DECRYPT_CB when the box is not authentic or too short
    */
   openNoPad(nonce: Uint8Array, box: Uint8Array): Uint8Array {
+    return this.#open(nonce, box, Buffer.allocUnsafe(Math.max(0, box.length - BOX_TAG_LENGTH)))
+  }
+
+  #open(nonce: Uint8Array, box: Uint8Array, message: Uint8Array): Uint8Array {
     if (box.length < BOX_TAG_LENGTH) throw new CryptoError('DECRYPT_CB', 'box is shorter than its tag')
     const tag = box.subarray(0, BOX_TAG_LENGTH)
     const data = box.subarray(BOX_TAG_LENGTH)
-    const message = Buffer.allocUnsafe(data.length)
     if (!this.#secretbox.open(message, data, tag, cbNonce(nonce), this.#key)) {
       throw new CryptoError('DECRYPT_CB', 'box is not authentic')
     }
@@ -127,6 +132,15 @@ export class BoxKey {
   #sealInPlace(box: Uint8Array, nonce: Uint8Array): Uint8Array {
     this.#secretbox.seal(box.subarray(BOX_TAG_LENGTH), box.subarray(0, BOX_TAG_LENGTH), cbNonce(nonce), this.#key)
     return box
+  }
+}
+
+function unpadMessage(padded: Uint8Array): Uint8Array {
+  try {
+    return unpad(padded)
+  } catch (error) {
+    if (error instanceof DecodeError) throw new CryptoError('INVALID_MSG', 'padding of a message is malformed')
+    throw error
   }
 }
 

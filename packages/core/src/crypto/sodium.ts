@@ -17,6 +17,8 @@ export interface Sodium {
     nonce: Uint8Array,
     key: Uint8Array,
   ): boolean
+  /** `output` has 64 bytes. */
+  crypto_hash_sha512(output: Uint8Array, input: Uint8Array): void
   /** Ed25519; 64 and 32 bytes. */
   crypto_sign_verify_detached(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean
 }

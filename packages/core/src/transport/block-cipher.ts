@@ -1,12 +1,11 @@
-import { BOX_TAG_LENGTH, BoxKey, CryptoError, hkdfSha512, NONCE_LENGTH } from '../crypto/index.ts'
+import { BOX_KEY_LENGTH, BOX_TAG_LENGTH, BoxKey, CryptoError, hkdfSha512 } from '../crypto/index.ts'
 import { DecodeError, EncodeError, pad, unpad } from '../encoding/index.ts'
+import { CHAIN_KEY_LENGTH, chainStep } from './block-chain.ts'
 import { BLOCK_SIZE } from './block-connection.ts'
 import { TransportError } from './errors.ts'
 
 const PADDED_LENGTH = BLOCK_SIZE - BOX_TAG_LENGTH
-const CHAIN_KEY_LENGTH = 32
-const BOX_KEY_END = 2 * CHAIN_KEY_LENGTH
-const NO_SALT = new Uint8Array()
+const BOX_KEY_END = CHAIN_KEY_LENGTH + BOX_KEY_LENGTH
 
 /** Largest content of an encrypted block; batches are kept one byte smaller: `spec/smp.md §2.4`. */
 export const MAX_ENCRYPTED_BLOCK_CONTENT = PADDED_LENGTH - 2
@@ -19,7 +18,7 @@ export interface BlockSeal {
    */
   encrypt(content: Uint8Array): Uint8Array
   /**
-   * The content of a received block, possibly a view of it.
+   * The content of a received block: a view of the block, whose bytes are replaced.
    * @throws TransportError BLOCK when it is malformed or not authentic
    */
   decrypt(block: Uint8Array): Uint8Array
@@ -81,7 +80,7 @@ export class BlockCipher implements BlockSeal {
     this.#receiveChain = step.chain
     if (block.length !== BLOCK_SIZE) throw wrongLength(block)
     try {
-      return step.key.open(step.nonce, block)
+      return step.key.openInPlace(step.nonce, block)
     } catch (cause) {
       if (cause instanceof CryptoError) throw new TransportError('BLOCK', 'block does not decrypt', { cause })
       throw cause
@@ -96,7 +95,7 @@ interface Step {
 }
 
 function advance(chain: Uint8Array): Step {
-  const keys = hkdfSha512(NO_SALT, chain, 'SimpleXSbChain', BOX_KEY_END + NONCE_LENGTH)
+  const keys = chainStep(chain)
   return {
     chain: keys.subarray(0, CHAIN_KEY_LENGTH),
     key: new BoxKey(keys.subarray(CHAIN_KEY_LENGTH, BOX_KEY_END)),
