@@ -1,6 +1,7 @@
-import { type ByteReader, type Codec, DecodeError } from '@parley/core/encoding'
+import type { ByteReader, Codec } from '@parley/core/encoding'
 import type { InvitationRequest } from '../links/connection-request.ts'
-import { formatConnectionRequest, parseConnectionRequest } from '../links/connection-request-text.ts'
+import { formatConnectionRequest, readConnectionRequest } from '../links/connection-request-text.ts'
+import { TextPart } from '../links/text-part.ts'
 import { type E2eParams, e2eParamsCodec } from '../ratchet/params.ts'
 
 /** What agents send each other inside the per-queue encryption: `spec/agent.md §3.2`. */
@@ -52,14 +53,9 @@ function readProposedParams(reader: ByteReader): E2eParams {
 
 function readInvitation(reader: ByteReader): InvitationRequest {
   const start = reader.offset + 2
-  const text = latin1.decode(reader.large())
-  try {
-    const request = parseConnectionRequest(text)
-    return request.mode === 'invitation' ? request : reader.fail('not an invitation', start)
-  } catch (error) {
-    if (!(error instanceof DecodeError) || error.offset >= start) throw error
-    return reader.fail(error.reason, start + error.offset)
-  }
+  const text = new TextPart(latin1.decode(reader.large()), start)
+  const request = readConnectionRequest(text)
+  return request.mode === 'invitation' ? request : text.fail('not an invitation')
 }
 
 /** Version, tag and the content: `C` Maybe(params) tail | `M` tail | `I` large link text, tail | `R` params tail. */
