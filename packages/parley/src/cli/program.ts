@@ -1,7 +1,9 @@
 import { Command } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
+import { addAgentCommand } from './agent.ts'
 import { addInspectCommand } from './inspect.ts'
 import { addSmpCommands } from './smp-serve.ts'
+import { addTalkCommand } from './talk.ts'
 import type { Terminal } from './terminal.ts'
 
 /** The command line, as a value: `parseAsync` runs one command and throws CliError or CommanderError when it fails. */
@@ -18,6 +20,8 @@ export function createProgram(terminal: Terminal): Command {
       writeErr: (text) => terminal.error.write(text),
     })
   addSmpCommands(program, terminal)
+  addAgentCommand(program, terminal)
+  addTalkCommand(program, terminal)
   addInspectCommand(program, terminal)
   return program
 }

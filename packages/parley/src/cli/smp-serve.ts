@@ -1,5 +1,5 @@
 import { SmpRouter, StoreError, StoreLockedError } from '@parley/smp/router'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { CliError } from './exit-codes.ts'
 import { listOption, portOption } from './options.ts'
 import { printLine, stopped, type Terminal } from './terminal.ts'
@@ -10,6 +10,7 @@ interface ServeOptions {
   readonly host: string
   readonly addressHost?: [string, ...string[]]
   readonly password?: string
+  readonly algorithm: 'ed25519' | 'ed448'
   readonly json?: true
 }
 
@@ -24,6 +25,11 @@ export function addSmpCommands(program: Command, terminal: Terminal): void {
     .option('--host <host>', 'address to listen on', '127.0.0.1')
     .option('--address-host <host,…>', 'host names shown in the address instead of --host', listOption)
     .option('--password <password>', 'what clients must know to create queues')
+    .addOption(
+      new Option('--algorithm <name>', 'of the certificates that are made at the first start')
+        .choices(['ed25519', 'ed448'])
+        .default('ed25519'),
+    )
     .option('--json', 'print the address as JSON')
     .addHelpText(
       'after',
@@ -46,12 +52,13 @@ async function serve(options: ServeOptions, { output, stop }: Terminal): Promise
   await stopped(stop)
 }
 
-async function start({ data, port, host, addressHost, password }: ServeOptions): Promise<SmpRouter> {
+async function start({ data, port, host, addressHost, password, algorithm }: ServeOptions): Promise<SmpRouter> {
   try {
     return await SmpRouter.start({
       dataDir: data,
       port,
       host,
+      certificateAlgorithm: algorithm,
       ...(addressHost && { addressHosts: addressHost }),
       ...(password !== undefined && { password }),
     })

@@ -1,0 +1,19 @@
+// `npm run bench -- smp|agent [options]`: what the product does on this machine, in numbers.
+const BENCHES = {
+  smp: () => import('./smp.ts'),
+  agent: () => import('./agent.ts'),
+} as const
+
+/** What a bench module exports. */
+export interface Bench {
+  /** @param args options after the bench's name */
+  run(args: readonly string[]): Promise<void>
+}
+
+const [name = '', ...args] = process.argv.slice(2)
+if (!Object.hasOwn(BENCHES, name)) {
+  process.stderr.write(`usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [options]\n`)
+  process.exit(2)
+}
+const bench: Bench = await BENCHES[name as keyof typeof BENCHES]()
+await bench.run(args)

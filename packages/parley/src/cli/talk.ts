@@ -1,0 +1,69 @@
+import { type ConnectionLink, isHostOnly, parseConnectionLink } from '@parley/agent/links'
+import { DecodeError } from '@parley/core/encoding'
+import { formatSmpServer } from '@parley/smp/protocol'
+import type { Command } from 'commander'
+import { Conversation } from '../talk/conversation.ts'
+import { ConversationFolder, defaultDataFolder } from '../talk/conversation-folder.ts'
+import { CliError, EXIT } from './exit-codes.ts'
+import { openAgent } from './open-agent.ts'
+import { listOption } from './options.ts'
+import type { Terminal } from './terminal.ts'
+
+interface TalkOptions {
+  readonly data?: string
+  readonly smp?: [string, ...string[]]
+  readonly name: string
+  readonly new?: true
+}
+
+const NO_ROUTER = `no router is given: a conversation needs one that holds messages until they are read.
+Run one with \`parley smp serve --data ./router\` and give its address: \`parley talk --smp smp://…\``
+
+/** Adds `parley talk`. */
+export function addTalkCommand(program: Command, terminal: Terminal): void {
+  program
+    .command('talk')
+    .description('Talk with one person: make an invitation, or join with a link, and chat')
+    .argument('[link]', 'the link that the other person gave you')
+    .option('--data <dir>', 'folder of conversations; default $XDG_DATA_HOME/parley or ~/.parley')
+    .option('--smp <address,…>', 'routers for your side; default those of before, or the one of the link', listOption)
+    .option('--name <name>', 'what the other person sees as your name', '')
+    .option('--new', 'make a new invitation instead of going on with the last conversation begun here')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ parley talk --smp smp://LcJUMfVhwD8yxjAiSaDzzGF3-kLG4Uh0Fl_ZIjrRwjI=@127.0.0.1:5223 --name Alice
+  $ parley talk 'https://127.0.0.1/i#…' --name Bob
+
+Ticks: · on its way, … waiting, ✓ stored by the router, ✓✓ received, ✗ failed. Ctrl-C leaves at any moment and loses
+nothing: the same command goes on with the conversation. Ctrl-D leaves once everything is sent.`,
+    )
+    .action((link: string | undefined, options: TalkOptions) => talk(link, options, terminal))
+}
+
+async function talk(link: string | undefined, options: TalkOptions, terminal: Terminal): Promise<void> {
+  const parsed = link === undefined ? undefined : parseLink(link)
+  const dataFolder = options.data ?? defaultDataFolder()
+  if (options.new && link === undefined) ConversationFolder.putAside(dataFolder)
+  const folder = ConversationFolder.open(dataFolder, link)
+  const servers = options.smp ?? folder.record?.servers ?? (parsed && serversOf(parsed))
+  if (!servers) throw new CliError(NO_ROUTER, EXIT.malformed)
+  const agent = await openAgent({ store: folder.storePath, servers })
+  await new Conversation({ agent, folder, terminal, servers, link, name: options.name }).run()
+}
+
+function parseLink(link: string): ConnectionLink {
+  try {
+    return parseConnectionLink(link)
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    throw new CliError(`malformed link at offset ${error.offset}: ${error.reason}`, EXIT.malformed)
+  }
+}
+
+/** The router that the link names, unless it names only its host. */
+function serversOf(link: ConnectionLink): [string, ...string[]] | undefined {
+  if (link.type === 'full') return [formatSmpServer(link.request.queues[0].server)]
+  return isHostOnly(link.link.server) ? undefined : [formatSmpServer(link.link.server)]
+}
