@@ -1,0 +1,169 @@
+import type { PrivateKey } from '@parley/core/crypto'
+import { encode } from '@parley/core/encoding'
+import type { AgentContext } from '../agent-context.ts'
+import { connError, toCryptoAgentError, versionError } from '../client-errors.ts'
+import {
+  type ConnectionRequest,
+  type ContactRequest,
+  connectionRequestCodec,
+  type InvitationRequest,
+  smpQueueInfoOf,
+} from '../links/index.ts'
+import { agreeConnectionVersions, pqSupported } from '../protocol/index.ts'
+import {
+  e2eParamsNeedKemKeyPair,
+  e2eParamsOfVersion,
+  generateRcvE2eParams,
+  generateSndE2eParams,
+  initSndRatchet,
+  x3dhSnd,
+} from '../ratchet/index.ts'
+import { insertConnection } from '../store/connections.ts'
+import type { Db } from '../store/database.ts'
+import { findJoin, insertJoin, restartJoin } from '../store/joins.ts'
+import { insertSndRatchet, insertX3dhKeys } from '../store/ratchets.ts'
+import { findSndQueue, insertSndQueue } from '../store/snd-queues.ts'
+import { checkConnInfo, newSndQueue } from './allow.ts'
+import { newId } from './ids.ts'
+
+/** Bytes of a reply queue in the confirmation, at most: the joiner's own router's address and keys. */
+const REPLY_QUEUE_ROOM = 1000
+
+/** A request to connect with what this side answers to it. */
+export interface JoinIntent<R extends ConnectionRequest = ConnectionRequest> {
+  readonly request: R
+  /** What this application says about itself. */
+  readonly info: Uint8Array
+  readonly pq: boolean
+  /** Key with which the queue was secured when its one-time link was opened. */
+  readonly sndPrivateKey?: PrivateKey<'ed25519'> | undefined
+  /** Stores more together with the new connection. */
+  readonly onStored?: (db: Db, connId: string) => void
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Stores everything that joining needs, keys included, before the first network call. A request that is being joined
+ * already goes on with the keys that it has: a router accepts no others.
+ * @returns the connection
+ * @throws AgentError A_VERSION, CMD LARGE; CONN DUPLICATE when the invitation was used by this agent before
+ */
+export async function prepareJoin(context: AgentContext, intent: JoinIntent): Promise<string> {
+  const { request } = intent
+  const resumed = await resumeJoin(context, intent)
+  if (resumed !== undefined) return resumed
+  return request.mode === 'invitation'
+    ? prepareInvitation(context, { ...intent, request })
+    : prepareContact(context, { ...intent, request })
+}
+
+async function resumeJoin(
+  { store }: AgentContext,
+  { request, info, onStored }: JoinIntent,
+): Promise<string | undefined> {
+  const encoded = encode(connectionRequestCodec, request)
+  const unfinished = store.read((db) => findJoin(db, encoded))
+  if (!unfinished) return undefined
+  const { connId } = unfinished
+  await store.lockConnForUpdate(connId, (db) => {
+    restartJoin(db, connId, info)
+    onStored?.(db, connId)
+  })
+  return connId
+}
+
+async function prepareInvitation(
+  context: AgentContext,
+  { request, info, pq, sndPrivateKey, onStored, signal }: JoinIntent<InvitationRequest>,
+): Promise<string> {
+  const { config, store, kem } = context
+  const [queueUri] = request.queues
+  if (store.read((db) => findSndQueue(db, queueUri.server, queueUri.senderId))) throw connError('DUPLICATE', 'link')
+  const versions = agreeVersions(context, request)
+  const pqSupport = pqSupported(pq, versions)
+  checkConnInfo(versions.agent, pqSupport, info, REPLY_QUEUE_ROOM)
+  const generate = { version: versions.e2e, pq: pqSupport }
+  const connId = newId()
+  const sndQueue = newSndQueue(
+    connId,
+    smpQueueInfoOf(queueUri, versions.smpClient),
+    config.clientVersions.max,
+    sndPrivateKey,
+  )
+  await kem.withPair(
+    e2eParamsNeedKemKeyPair(generate),
+    async (random) => {
+      const peer = e2eParamsOfVersion(request.e2eParams, versions.e2e)
+      const { keys, params } = toCryptoAgentError(() => generateSndE2eParams(generate, peer, random))
+      const agreed = toCryptoAgentError(() => x3dhSnd(keys, peer))
+      const ratchet = initSndRatchet({
+        versions: { current: versions.e2e, maxSupported: config.e2eVersions.max },
+        peerDhKey: peer.key2,
+        dhKey: random.dhKey(peer.key2.algorithm),
+        agreed,
+      })
+      await store.transaction((db) => {
+        insertNew(context, db, connId, versions.agent, pqSupport)
+        insertSndRatchet(db, connId, ratchet, params)
+        insertSndQueue(db, { ...sndQueue, ...(sndPrivateKey && { status: 'secured' }) })
+        insertJoin(db, { connId, connectionRequest: encode(connectionRequestCodec, request), info })
+        onStored?.(db, connId)
+      })
+    },
+    signal,
+  )
+  return connId
+}
+
+/** `spec/agent.md §5.3`: the requester makes an invitation of its own, which the owner of the address joins. */
+async function prepareContact(
+  context: AgentContext,
+  { request, info, pq, onStored, signal }: JoinIntent<ContactRequest>,
+): Promise<string> {
+  const { config, store, kem } = context
+  const agentVersion = agreeContactVersion(context, request)
+  const pqSupport = pqSupported(pq, { agent: agentVersion, e2e: config.e2eVersions.max })
+  checkConnInfo(agentVersion, pqSupport, info, REPLY_QUEUE_ROOM)
+  const generate = { version: config.e2eVersions.max, pq: pqSupport }
+  const connId = newId()
+  await kem.withPair(
+    e2eParamsNeedKemKeyPair(generate),
+    async (random) => {
+      const { keys } = generateRcvE2eParams(generate, random)
+      await store.transaction((db) => {
+        insertNew(context, db, connId, agentVersion, pqSupport)
+        insertX3dhKeys(db, connId, keys)
+        insertJoin(db, { connId, connectionRequest: encode(connectionRequestCodec, request), info })
+        onStored?.(db, connId)
+      })
+    },
+    signal,
+  )
+  return connId
+}
+
+function insertNew({ config }: AgentContext, db: Db, connId: string, agentVersion: number, pqSupport: boolean): void {
+  insertConnection(db, { connId, mode: 'invitation', agentVersion, pqSupport, createdAt: config.now() })
+}
+
+function agreeVersions({ config }: AgentContext, request: InvitationRequest) {
+  const versions = agreeConnectionVersions(
+    { agent: config.agentVersions, e2e: config.e2eVersions, smpClient: config.clientVersions },
+    {
+      agent: request.agentVersions,
+      e2e: request.e2eParams.versions,
+      smpClient: request.queues[0].versions,
+    },
+  )
+  if (!versions) throw versionError()
+  return versions
+}
+
+function agreeContactVersion({ config }: AgentContext, request: ContactRequest): number {
+  const versions = agreeConnectionVersions(
+    { agent: config.agentVersions, e2e: config.e2eVersions, smpClient: config.clientVersions },
+    { agent: request.agentVersions, e2e: config.e2eVersions, smpClient: request.queues[0].versions },
+  )
+  if (!versions) throw versionError()
+  return versions.agent
+}

@@ -1,0 +1,76 @@
+import { QueueClosedError } from '@parley/core/queue'
+import type { EffectEvent } from './effects.ts'
+import type { AgentEvent } from './events.ts'
+import type { AgentStore } from './store/agent-store.ts'
+import { removeEvent } from './store/undelivered-events.ts'
+import type { SubQueue } from './sub-queue.ts'
+
+/**
+ * The agent's side of `subQ`. Whoever acts for a router waits for room ({@link putAll}), so that a slow application
+ * slows the routers down. Whoever acts for the application must not wait for it and posts.
+ */
+export class EventOutlet {
+  readonly #subQ: SubQueue
+  readonly #store: AgentStore
+  /** Posted events in their order; as many as calls of the application made. */
+  #posted: Promise<void> = Promise.resolve()
+  /** Stored events that are on their way, so that they are not repeated meanwhile. */
+  readonly #underway = new Set<number>()
+  /** Ids of confirmations and requests that this process has told of. */
+  readonly #announced = new Set<string>()
+
+  constructor(subQ: SubQueue, store: AgentStore) {
+    this.#subQ = subQ
+    this.#store = store
+  }
+
+  /** True while the stored event waits for the application in this process. */
+  isUnderway(eventId: number): boolean {
+    return this.#underway.has(eventId)
+  }
+
+  /** True when this process has told the application of the confirmation or request. */
+  wasAnnounced(id: string): boolean {
+    return this.#announced.has(id)
+  }
+
+  /** Adds events, waiting for room. After the agent has closed they are dropped: stored ones come again. */
+  async putAll(events: readonly EffectEvent[]): Promise<void> {
+    for (const item of events) await this.#put(item)
+  }
+
+  /** {@link putAll} of one event that is not stored. */
+  put(event: AgentEvent): Promise<void> {
+    return this.#put({ event })
+  }
+
+  /** Adds events after those posted before, without waiting. */
+  post(events: readonly EffectEvent[]): void {
+    if (events.length === 0) return
+    for (const item of events) this.#announce(item)
+    this.#posted = this.#posted.then(() => this.putAll(events))
+  }
+
+  async #put(item: EffectEvent): Promise<void> {
+    this.#announce(item)
+    const { event, eventId } = item
+    const taken = eventId === undefined ? {} : { taken: () => this.#forget(eventId) }
+    try {
+      await this.#subQ.put({ event, ...taken })
+    } catch (error) {
+      if (!(error instanceof QueueClosedError)) throw error
+    }
+  }
+
+  #announce({ event, eventId }: EffectEvent): void {
+    if (eventId !== undefined) this.#underway.add(eventId)
+    if (event.event === 'CONF') this.#announced.add(event.confId)
+    if (event.event === 'REQ') this.#announced.add(event.invId)
+  }
+
+  #forget(eventId: number): void {
+    this.#underway.delete(eventId)
+    // A store that is closed by now keeps the event, which then comes once more.
+    this.#store.transaction((db) => removeEvent(db, eventId)).catch(() => undefined)
+  }
+}

@@ -1,0 +1,36 @@
+export { Agent, type AgentOptions, type CallOptions } from './agent.ts'
+export type { AgentLogEntry } from './agent-context.ts'
+export {
+  type AgentCryptoError,
+  AgentError,
+  type AgentErrorType,
+  type CommandErrorType,
+  type ConnectionErrorType,
+  type DroppedMessage,
+  type FileErrorType,
+  type PeerErrorType,
+  type ProxyClientErrorType,
+  type RatchetSyncState,
+} from './agent-error.ts'
+export type { AgentErrorJson, TaggedJson } from './agent-error-json.ts'
+export { type AgentConfig, DEFAULT_CONFIG } from './config.ts'
+export type { AcceptContactOptions } from './connection/contact.ts'
+export type { CreateConnectionOptions, CreatedConnection } from './connection/create.ts'
+export type { JoinConnectionOptions } from './connection/join-link.ts'
+export type { AckOptions, MessageToSend, SentMessage } from './connection/send.ts'
+export type {
+  ConnectionState,
+  ConnectionStats,
+  ConnectionSummary,
+  RcvQueueStats,
+  SndQueueStats,
+} from './connection/stats.ts'
+export type { AgentEvent, AgentEventName, AgentEventOf, DeletedRcvQueue, MsgReceipt } from './events.ts'
+export { formatMsgIntegrity, type MsgIntegrity } from './integrity.ts'
+export type { MessageState, MessageStatus, StatusReason } from './message-status.ts'
+export type { RetryInterval } from './retry-interval.ts'
+export { changePassphrase, saltPath } from './store/passphrase.ts'
+export type { QueueStatus } from './store/records.ts'
+export { StoreError, type StoreErrorCode } from './store/store-error.ts'
+export type { EventHandler } from './sub-queue.ts'
+export type { SubscriptionStatus } from './subscriptions.ts'

@@ -1,0 +1,73 @@
+import type { SqliteDatabase } from './database.ts'
+import { StoreError } from './store-error.ts'
+
+/** One step of the schema, forwards and backwards. */
+export interface Migration {
+  /** Sorts after the names of all earlier ones. */
+  readonly name: string
+  /** SQL without parameters. */
+  readonly up: string
+  /** SQL that undoes `up`. It is kept in the store, so that an older program can go back without knowing it. */
+  readonly down: string
+}
+
+interface AppliedMigration {
+  readonly name: string
+  readonly down: string
+}
+
+const MIGRATIONS_TABLE = `CREATE TABLE IF NOT EXISTS migrations (
+  name TEXT NOT NULL PRIMARY KEY,
+  down TEXT NOT NULL,
+  applied_at INTEGER NOT NULL
+) STRICT`
+
+/**
+ * Brings the schema to the last of `migrations`, each step in a transaction of its own with its record.
+ * @param allowDown undo steps that only a newer program knows; otherwise they are an error
+ * @throws StoreError NEWER when the store has later steps and `allowDown` is not set;
+ * MIGRATION when the store and the program have different steps in the middle
+ */
+export function migrate(db: SqliteDatabase, migrations: readonly Migration[], allowDown = false): void {
+  db.exec(MIGRATIONS_TABLE)
+  const applied = appliedMigrations(db)
+  const common = applied.findIndex(({ name }, i) => migrations[i]?.name !== name)
+  const surplus = common === -1 ? [] : applied.slice(common)
+  if (surplus.length > 0) {
+    if (common < migrations.length) throw new StoreError('MIGRATION', `${db.path}: schema of another line of versions`)
+    if (!allowDown) throw new StoreError('NEWER', `${db.path} was written by a newer version`)
+    for (const step of surplus.reverse()) applyDown(db, step)
+  }
+  for (const step of migrations.slice(applied.length - surplus.length)) applyUp(db, step)
+}
+
+/** Undoes all steps after the first `count`. */
+export function migrateDown(db: SqliteDatabase, count: number): void {
+  for (const step of appliedMigrations(db).slice(count).reverse()) applyDown(db, step)
+}
+
+/** SQL of the whole schema in a fixed order, for the dump under test. */
+export function dumpSchema(db: SqliteDatabase): string {
+  const objects = db.all<{ sql: string }>(
+    `SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY tbl_name, type DESC, name`,
+  )
+  return objects.map(({ sql }) => `${sql};\n`).join('')
+}
+
+function appliedMigrations(db: SqliteDatabase): AppliedMigration[] {
+  return db.all<AppliedMigration>('SELECT name, down FROM migrations ORDER BY name')
+}
+
+function applyUp(db: SqliteDatabase, { name, up, down }: Migration): void {
+  db.transactionNow(() => {
+    db.exec(up)
+    db.run('INSERT INTO migrations (name, down, applied_at) VALUES (?, ?, ?)', name, down, Date.now())
+  })
+}
+
+function applyDown(db: SqliteDatabase, { name, down }: AppliedMigration): void {
+  db.transactionNow(() => {
+    db.exec(down)
+    db.run('DELETE FROM migrations WHERE name = ?', name)
+  })
+}

@@ -1,0 +1,87 @@
+import { PrivateKey, PublicKey } from '@parley/core/crypto'
+import type { QueueMode, SmpServer } from '@parley/smp/protocol'
+import type { Db } from './database.ts'
+import type { QueueStatus, SndQueueRecord } from './records.ts'
+import { type ServerRow, serverIdOf, serverOfRow } from './servers.ts'
+
+interface SndQueueRow extends ServerRow {
+  readonly snd_queue_id: number
+  readonly conn_id: string
+  readonly snd_id: Uint8Array
+  readonly snd_private_key: Uint8Array
+  readonly e2e_public_key: Uint8Array
+  readonly e2e_dh_secret: Uint8Array
+  readonly status: QueueStatus
+  readonly client_version: number
+  readonly queue_mode: QueueMode | null
+  readonly is_primary: number
+  readonly replaces_queue_id: number | null
+}
+
+const SELECT = 'SELECT q.*, s.hosts, s.port, s.key_hash FROM snd_queues q JOIN servers s USING (server_id)'
+
+/** What a new queue starts with. */
+export type NewSndQueue = Omit<SndQueueRecord, 'sndQueueId'>
+
+/** Adds a queue; returns it with its id. */
+export function insertSndQueue(db: Db, queue: NewSndQueue): SndQueueRecord {
+  const row = db.get<{ snd_queue_id: number }>(
+    `INSERT INTO snd_queues (conn_id, server_id, snd_id, snd_private_key, e2e_public_key, e2e_dh_secret, status,
+       client_version, queue_mode, is_primary, replaces_queue_id, created_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING snd_queue_id`,
+    queue.connId,
+    serverIdOf(db, queue.server),
+    queue.sndId,
+    queue.sndPrivateKey.pkcs8,
+    queue.e2ePublicKey.spki,
+    queue.e2eDhSecret,
+    queue.status,
+    queue.clientVersion,
+    queue.queueMode ?? null,
+    Number(queue.isPrimary),
+    queue.replacesQueueId ?? null,
+    Date.now(),
+  )
+  return { ...queue, sndQueueId: (row as { snd_queue_id: number }).snd_queue_id }
+}
+
+/** The queue with this id. */
+export function getSndQueue(db: Db, sndQueueId: number): SndQueueRecord | undefined {
+  const row = db.get<SndQueueRow>(`${SELECT} WHERE q.snd_queue_id = ?`, sndQueueId)
+  return row && recordOf(row)
+}
+
+/** Queues of a connection, the primary one first. */
+export function sndQueuesOf(db: Db, connId: string): SndQueueRecord[] {
+  const sql = `${SELECT} WHERE q.conn_id = ? ORDER BY q.is_primary DESC, q.snd_queue_id`
+  return db.all<SndQueueRow>(sql, connId).map(recordOf)
+}
+
+/** A queue by its address: to find the connection that was made when a link was used before. */
+export function findSndQueue(db: Db, server: SmpServer, sndId: Uint8Array): SndQueueRecord | undefined {
+  const sql = `${SELECT} WHERE s.port = ? AND s.key_hash = ? AND q.snd_id = ?`
+  const row = db.get<SndQueueRow>(sql, server.port, server.keyHash, sndId)
+  return row && recordOf(row)
+}
+
+/** Sets the status of a queue. */
+export function setSndQueueStatus(db: Db, sndQueueId: number, status: QueueStatus): void {
+  db.run('UPDATE snd_queues SET status = ? WHERE snd_queue_id = ?', status, sndQueueId)
+}
+
+function recordOf(row: SndQueueRow): SndQueueRecord {
+  return {
+    sndQueueId: row.snd_queue_id,
+    connId: row.conn_id,
+    server: serverOfRow(row),
+    sndId: row.snd_id,
+    sndPrivateKey: PrivateKey.fromPkcs8(row.snd_private_key) as PrivateKey<'ed25519'>,
+    e2ePublicKey: PublicKey.fromSpki(row.e2e_public_key) as PublicKey<'x25519'>,
+    e2eDhSecret: row.e2e_dh_secret,
+    status: row.status,
+    clientVersion: row.client_version,
+    ...(row.queue_mode && { queueMode: row.queue_mode }),
+    isPrimary: row.is_primary === 1,
+    ...(row.replaces_queue_id !== null && { replacesQueueId: row.replaces_queue_id }),
+  }
+}
