@@ -72,6 +72,30 @@ suite('how a server is reached', () => {
     })
   }
 
+  for (const [webPort, port, alpn] of [
+    [false, 5223, 'smp/1'],
+    [true, 443, 'http/1.1'],
+  ] as const) {
+    test(`a server without a port is at ${port}, offering ${alpn}`, async () => {
+      await using responder = await Responder.start()
+      const proxy = await startSocksProxy(Number(responder.server.port))
+      try {
+        const client = await SmpClient.connect(
+          { ...responder.server, port: '' },
+          { network: { webPort, hostMode: 'public', socksProxy: parseSocksProxy(`@127.0.0.1:${proxy.port}`) } },
+        )
+        const { connection, version } = await responder.accept()
+        assert.equal(proxy.requests[0]?.port, port)
+        assert.equal(connection.alpn, alpn)
+        assert.equal(version, 18)
+        client.close()
+        await client.closed
+      } finally {
+        await proxy.close()
+      }
+    })
+  }
+
   test('a required kind of host that the server does not have is INCOMPATIBLE_HOST', async () => {
     const server: SmpServer = { hosts: ['127.0.0.1'], port: '1', keyHash: randomBytes(32) }
     await assert.rejects(
