@@ -51,7 +51,7 @@ export function agentErrorToJson(error: AgentErrorType): AgentErrorJson {
       return { type: 'FILE', fileErr: fileErrorToJson(error.error) }
     case 'NOTICE': {
       const { server, preset, expiresAt } = error
-      return { type: 'NOTICE', server, preset, ...(expiresAt && { expiresAt: expiresAt.toISOString() }) }
+      return { type: 'NOTICE', server, preset, ...(expiresAt && { expiresAt: utcTime(expiresAt) }) }
     }
     case 'INTERNAL':
       return { type: 'INTERNAL', internalErr: error.detail }
@@ -169,7 +169,7 @@ function peerErrorToJson(error: PeerErrorType): TaggedJson {
       if (!dropped) return { type: 'A_DUPLICATE' }
       return {
         type: 'A_DUPLICATE',
-        droppedMsg_: { brokerTs: dropped.brokerTs.toISOString(), attempts: dropped.attempts },
+        droppedMsg_: { brokerTs: utcTime(dropped.brokerTs), attempts: dropped.attempts },
       }
     }
   }
@@ -188,4 +188,9 @@ function fileErrorToJson(error: FileErrorType): TaggedJson {
     default:
       return { type: error.type }
   }
+}
+
+/** ISO 8601 as the original writes it: no zeros at the end of a fraction, no empty fraction. */
+function utcTime(date: Date): string {
+  return date.toISOString().replace(/\.?0*Z$/, 'Z')
 }

@@ -173,7 +173,7 @@ const FORMS: ReadonlyArray<readonly [AgentErrorType, object]> = [
       [{ type: 'A_DUPLICATE' }, { type: 'A_DUPLICATE' }],
       [
         { type: 'A_DUPLICATE', dropped: { brokerTs: new Date(0), attempts: 8 } },
-        { type: 'A_DUPLICATE', droppedMsg_: { brokerTs: '1970-01-01T00:00:00.000Z', attempts: 8 } },
+        { type: 'A_DUPLICATE', droppedMsg_: { brokerTs: '1970-01-01T00:00:00Z', attempts: 8 } },
       ],
     ] as const
   ).map(
@@ -200,8 +200,8 @@ const FORMS: ReadonlyArray<readonly [AgentErrorType, object]> = [
     { type: 'NOTICE', server, preset: true },
   ],
   [
-    { type: 'NOTICE', server, preset: false, expiresAt: new Date(1000) },
-    { type: 'NOTICE', server, preset: false, expiresAt: '1970-01-01T00:00:01.000Z' },
+    { type: 'NOTICE', server, preset: false, expiresAt: new Date(1120) },
+    { type: 'NOTICE', server, preset: false, expiresAt: '1970-01-01T00:00:01.12Z' },
   ],
   [
     { type: 'INTERNAL', detail: 'x' },
