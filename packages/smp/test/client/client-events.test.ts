@@ -5,6 +5,7 @@ import { PrivateKey } from '@parley/core/crypto'
 import { BoundedQueue } from '@parley/core/queue'
 import { type ServerTransmissionBatch, SmpClient } from '@parley/smp/client'
 import type { BrokerMessage } from '@parley/smp/protocol'
+import fc from 'fast-check'
 import { Responder } from './responder.ts'
 
 const key = PrivateKey.generate('ed25519')
@@ -138,6 +139,28 @@ suite('events', () => {
     const client = await SmpClient.connect(responder.server)
     const session = await responder.accept()
     for (let i = 0; i < 20; i++) await session.push(randomBytes(24), { type: 'END' })
+    const pinged = client.ping()
+    await session.answer(await session.receiveOne(), { type: 'PONG' })
+    await pinged
+    client.close()
+    await client.closed
+  })
+
+  test('rubbish of any kind in blocks leaves the client working', async () => {
+    await using responder = await Responder.start()
+    const client = await SmpClient.connect(responder.server)
+    const session = await responder.accept()
+    await fc.assert(
+      fc.asyncProperty(
+        fc.oneof(
+          fc.uint8Array({ maxLength: 300 }),
+          // A batch of one transmission: no authorisation, then anything.
+          fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from([1, 0, bytes.length + 1, 0, ...bytes])),
+        ),
+        (content) => session.sendContent(content),
+      ),
+      { numRuns: 500 },
+    )
     const pinged = client.ping()
     await session.answer(await session.receiveOne(), { type: 'PONG' })
     await pinged
