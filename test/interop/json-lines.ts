@@ -96,7 +96,7 @@ export class JsonLinesProgram {
   }
 
   #receive(text: string): void {
-    this.#recent.push(text.slice(0, 300))
+    this.#recent.push(text.slice(0, 200))
     if (this.#recent.length > SHOWN_LINES) this.#recent.shift()
     const line = JSON.parse(text) as JsonObject
     if (!('event' in line)) {

@@ -41,12 +41,19 @@ export interface ConnectionVersions {
 export class Peer {
   readonly name: string
   readonly product: Product
-  readonly #run: () => RunningProgram
+  readonly #run: (smp: readonly string[]) => RunningProgram
+  readonly #smp: readonly string[]
   #program: JsonLinesProgram | undefined
 
-  private constructor(name: string, product: Product, run: () => RunningProgram) {
+  private constructor(
+    name: string,
+    product: Product,
+    smp: readonly string[],
+    run: (smp: readonly string[]) => RunningProgram,
+  ) {
     this.name = name
     this.product = product
+    this.#smp = smp
     this.#run = run
   }
 
@@ -62,19 +69,27 @@ export class Peer {
     const versions = Object.entries(limits).flatMap(([protocol, max]) => [`--${protocol}-version-max`, String(max)])
     // Soon enough for a test; the defaults are seconds.
     const retries = ['--reconnect-ms', '300', '--msg-retry-ms', '300']
-    const args = ['--db', db, '--smp', smp.join(','), ...retries, ...versions]
-    return new Peer(name, 'original', () => workspace.run(agentDriver, args))
+    const options = [...retries, ...versions]
+    return new Peer(name, 'original', smp, (servers) =>
+      workspace.run(agentDriver, ['--db', db, '--smp', servers.join(','), ...options]),
+    )
   }
 
   /** Our agent: `parley agent --jsonl`. */
   static async parley(workspace: Workspace, name: string, smp: readonly string[]): Promise<Peer> {
     const data = await workspace.path(name)
-    const args = parleyArguments('agent', '--data', data, '--smp', smp.join(','), '--jsonl')
-    return new Peer(name, 'parley', () => workspace.run(process.execPath, args))
+    return new Peer(name, 'parley', smp, (servers) =>
+      workspace.run(process.execPath, parleyArguments('agent', '--data', data, '--smp', servers.join(','), '--jsonl')),
+    )
+  }
+
+  /** The same agent, to be started with other routers for its new queues. */
+  withServers(smp: readonly string[]): Peer {
+    return new Peer(this.name, this.product, smp, this.#run)
   }
 
   async start(): Promise<void> {
-    this.#program = new JsonLinesProgram(this.name, this.#run())
+    this.#program = new JsonLinesProgram(this.name, this.#run(this.#smp))
     if (this.product === 'original') await this.#program.event('READY')
   }
 

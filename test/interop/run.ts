@@ -4,10 +4,12 @@ import { findOriginals } from './originals.ts'
 import { print, Report } from './report.ts'
 import type { Setting } from './setting.ts'
 import { commandsSuite } from './suites/commands.ts'
+import { flowsSuite } from './suites/flows.ts'
 import { matrixSuite } from './suites/matrix.ts'
+import { versionsSuite } from './suites/versions.ts'
 import { Workspace } from './workspace.ts'
 
-const SUITES = [commandsSuite, matrixSuite]
+const SUITES = [commandsSuite, matrixSuite, flowsSuite, versionsSuite]
 
 const originals = findOriginals(process.env)
 if ('missing' in originals) {
