@@ -25,6 +25,8 @@ export interface AgentConfig {
   readonly slowRetry: RetryInterval
   /** Retries to subscribe again after a lost connection. */
   readonly reconnectRetry: RetryInterval
+  /** Subscribe once more to queues from which nothing has come for so long: a router may have missed a message. */
+  readonly confirmSubscriptionAfter: number
   /** A message that could not be sent for so long after network errors has failed. */
   readonly messageTimeout: number
   /** A message that could not be sent for so long because the queue is full has failed. */
@@ -71,6 +73,7 @@ export const DEFAULT_CONFIG: AgentConfig = {
   fastRetry: { initial: 2 * SECOND, increaseAfter: 10 * SECOND, max: 2 * MINUTE },
   slowRetry: { initial: 5 * MINUTE, increaseAfter: MINUTE, max: 6 * HOUR },
   reconnectRetry: { initial: 2 * SECOND, increaseAfter: 10 * SECOND, max: 3 * MINUTE },
+  confirmSubscriptionAfter: SECOND,
   messageTimeout: 2 * DAY,
   quotaTimeout: 7 * DAY,
   deleteWait: 2 * DAY,

@@ -77,6 +77,7 @@ export class Subscriber {
     }
     switch (message.type) {
       case 'MSG':
+        subscriptions.onMessage(queue)
         return this.#receiveMessage(queue, message)
       case 'END':
       case 'DELD':

@@ -15,7 +15,7 @@ export type SubscriptionStatus = 'active' | 'pending' | 'removed' | 'none'
 export interface SubscriptionsComponents {
   readonly clients: SmpClients
   readonly outlet: EventOutlet
-  readonly config: Pick<AgentConfig, 'reconnectRetry'>
+  readonly config: Pick<AgentConfig, 'reconnectRetry' | 'confirmSubscriptionAfter'>
   readonly closing: AbortSignal
   /** Told of faults of this program. */
   readonly onFailure: (error: unknown) => void
@@ -26,6 +26,9 @@ interface ServerSubscriptions {
   readonly server: SmpServer
   readonly active: Map<number, RcvQueueRecord>
   readonly pending: Map<number, RcvQueueRecord>
+  /** Active ones that no message has come from yet. */
+  readonly unconfirmed: Map<number, RcvQueueRecord>
+  confirming: boolean
   /** The client in whose session the active ones are. */
   client: SmpClient | undefined
   resubscribing: boolean
@@ -57,7 +60,7 @@ export class Subscriptions {
   addActive(queue: RcvQueueRecord, client: SmpClient): void {
     const subscriptions = this.#of(queue.server)
     if (!client.isClosed && this.#useSession(subscriptions, client)) {
-      subscriptions.active.set(queue.rcvQueueId, queue)
+      this.#activate(subscriptions, queue)
       return
     }
     subscriptions.pending.set(queue.rcvQueueId, queue)
@@ -67,8 +70,14 @@ export class Subscriptions {
   /** The queue is not to be subscribed any more. */
   remove(queue: Pick<RcvQueueRecord, 'rcvQueueId' | 'server'>): void {
     const subscriptions = this.#servers.get(serverKey(queue.server))
+    subscriptions?.unconfirmed.delete(queue.rcvQueueId)
     const had = subscriptions?.active.delete(queue.rcvQueueId) || subscriptions?.pending.delete(queue.rcvQueueId)
     if (had) this.#removed.add(queue.rcvQueueId)
+  }
+
+  /** A message has come from the queue: its subscription works. */
+  onMessage(queue: Pick<RcvQueueRecord, 'rcvQueueId' | 'server'>): void {
+    this.#servers.get(serverKey(queue.server))?.unconfirmed.delete(queue.rcvQueueId)
   }
 
   /**
@@ -104,6 +113,7 @@ export class Subscriptions {
     const lost = [...subscriptions.active.values()]
     for (const queue of lost) subscriptions.pending.set(queue.rcvQueueId, queue)
     subscriptions.active.clear()
+    subscriptions.unconfirmed.clear()
     if (this.#components.closing.aborted) return
     if (subscriptions.pending.size > 0) this.#resubscribe(subscriptions)
     if (lost.length > 0) {
@@ -121,7 +131,15 @@ export class Subscriptions {
     const key = serverKey(server)
     let subscriptions = this.#servers.get(key)
     if (!subscriptions) {
-      subscriptions = { server, active: new Map(), pending: new Map(), client: undefined, resubscribing: false }
+      subscriptions = {
+        server,
+        active: new Map(),
+        pending: new Map(),
+        unconfirmed: new Map(),
+        confirming: false,
+        client: undefined,
+        resubscribing: false,
+      }
       this.#servers.set(key, subscriptions)
     }
     return subscriptions
@@ -131,6 +149,32 @@ export class Subscriptions {
   #useSession(subscriptions: ServerSubscriptions, client: SmpClient): boolean {
     if (subscriptions.client === undefined) subscriptions.client = client
     return subscriptions.client === client
+  }
+
+  #activate(subscriptions: ServerSubscriptions, queue: RcvQueueRecord): void {
+    subscriptions.active.set(queue.rcvQueueId, queue)
+    subscriptions.unconfirmed.set(queue.rcvQueueId, queue)
+    if (subscriptions.confirming || this.#components.closing.aborted) return
+    subscriptions.confirming = true
+    this.#start(this.#confirmLoop(subscriptions).finally(() => (subscriptions.confirming = false)))
+  }
+
+  /**
+   * Subscribes once more to queues that nothing has come from. The original router may store a message that arrives
+   * right after SUB or NEW without delivering it, and all later ones, until the next SUB: `spec/smp.md §0`, S11.
+   */
+  async #confirmLoop(subscriptions: ServerSubscriptions): Promise<void> {
+    const { closing, config } = this.#components
+    while (!closing.aborted && subscriptions.unconfirmed.size > 0) {
+      const queues = [...subscriptions.unconfirmed.values()]
+      await pause(config.confirmSubscriptionAfter, closing).catch(() => undefined)
+      const { client } = subscriptions
+      if (closing.aborted || !client) return
+      const silent = queues.filter(({ rcvQueueId }) => subscriptions.unconfirmed.delete(rcvQueueId))
+      const recipients = silent.map(({ rcvId, rcvPrivateKey }) => ({ rcvId, key: rcvPrivateKey }))
+      // What fails here is noticed by the connection itself, or by the next subscription.
+      await client.subscribeMany(recipients, { mode: 'background', signal: closing }).catch(() => undefined)
+    }
   }
 
   /** Subscribes to queues of one server that are pending; those that fail for good are pending no more. */
@@ -157,7 +201,7 @@ export class Subscriptions {
       if (!(result instanceof SmpClientError)) {
         if (client.isClosed || !this.#useSession(subscriptions, client)) return
         subscriptions.pending.delete(queue.rcvQueueId)
-        subscriptions.active.set(queue.rcvQueueId, queue)
+        this.#activate(subscriptions, queue)
         return
       }
       const error = toAgentError(result)
@@ -173,12 +217,11 @@ export class Subscriptions {
   #resubscribe(subscriptions: ServerSubscriptions): void {
     if (subscriptions.resubscribing || this.#components.closing.aborted) return
     subscriptions.resubscribing = true
-    const worker = this.#resubscribeLoop(subscriptions)
-      .catch((error) => this.#components.onFailure(error))
-      .finally(() => {
-        subscriptions.resubscribing = false
-        this.#workers.delete(worker)
-      })
+    this.#start(this.#resubscribeLoop(subscriptions).finally(() => (subscriptions.resubscribing = false)))
+  }
+
+  #start(work: Promise<void>): void {
+    const worker = work.catch((error) => this.#components.onFailure(error)).finally(() => this.#workers.delete(worker))
     this.#workers.add(worker)
   }
 
