@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs'
+
+/** What is said, in the three parts of the story. */
+export interface StoryLines {
+  /** From Alice, while Bob is there. */
+  readonly fromAlice: readonly string[]
+  /** From Bob. */
+  readonly fromBob: readonly string[]
+  /** From Alice, while Bob is away. */
+  readonly whileAway: readonly string[]
+}
+
+const BUILT_IN: StoryLines = {
+  fromAlice: ['Hello Bob, this line is for your eyes only.', 'The router that carries it cannot read it.'],
+  fromBob: ['Hello Alice! I got both lines, in order.', 'My program may crash now: let us see what is lost.'],
+  whileAway: [
+    'You are away, and I am writing all the same.',
+    'The router keeps this for you, sealed.',
+    'When you are back you will read it, and I will know that you did.',
+  ],
+}
+
+/** Messages that may wait for Bob: fewer than a queue of a router holds. */
+const MAX_WAITING = 100
+
+/** The built-in lines, or those of a file: a third for each part, and never more waiting than a queue holds. */
+export function storyLines(file: string | undefined): StoryLines {
+  if (file === undefined) return BUILT_IN
+  const lines = readFileSync(file, 'utf8')
+    .split(/\r?\n/)
+    .filter((line) => line !== '')
+  if (lines.length === 0) throw new Error(`${file} has no lines`)
+  const waiting = Math.min(MAX_WAITING, Math.ceil(lines.length / 3))
+  const there = lines.slice(0, lines.length - waiting)
+  const half = Math.ceil(there.length / 2)
+  return { fromAlice: there.slice(0, half), fromBob: there.slice(half), whileAway: lines.slice(there.length) }
+}
