@@ -1,7 +1,6 @@
 import { encode } from '@parley/core/encoding'
 import { formatSmpServer } from '@parley/smp/protocol'
 import type { AgentContext } from '../agent-context.ts'
-import { versionError } from '../client-errors.ts'
 import type { Effects } from '../effects.ts'
 import type { AgentEventOf } from '../events.ts'
 import { connectionRequestCodec, type InvitationRequest } from '../links/index.ts'
@@ -25,7 +24,6 @@ export async function receiveInvitation(
     e2e: request.e2eParams.versions,
     smpClient: request.queues[0].versions,
   })
-  if (!versions) throw versionError()
   const { connId } = connection
   const connectionRequest = encode(connectionRequestCodec, request)
   await store.lockConnForUpdate(connId, (db) => {
@@ -36,7 +34,8 @@ export async function receiveInvitation(
       contactConnId: connId,
       connectionRequest,
       peerInfo: connInfo,
-      pq: pqSupported(connection.pqSupport, versions),
+      // What the requester's versions support; a request that cannot be accepted is shown as well.
+      pq: versions !== undefined && pqSupported(true, versions),
     }
     insertInvitation(db, invitation)
     effects.emit(requestEvent(invitation, request))
