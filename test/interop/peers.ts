@@ -1,6 +1,8 @@
+import { fileURLToPath } from 'node:url'
+import type { AgentConfig } from '@parley/agent'
 import { type Json, JsonLinesProgram, type JsonObject } from './json-lines.ts'
 import type { Originals } from './originals.ts'
-import { type Product, parleyArguments } from './routers.ts'
+import { type Product, parleyArguments, sourceArguments } from './routers.ts'
 import type { RunningProgram, Workspace } from './workspace.ts'
 
 /** Highest versions an agent speaks; what is left out is the program's own limit. */
@@ -9,6 +11,14 @@ export interface VersionLimits {
   readonly e2e?: number
   readonly client?: number
   readonly smp?: number
+}
+
+const OLDER_AGENT = fileURLToPath(new URL('older-agent.ts', import.meta.url))
+
+/** Limits of our agent. */
+export interface ParleyLimits extends VersionLimits {
+  /** False: own queues are secured by their recipient, so that handshakes are slow. */
+  readonly senderSecures?: boolean
 }
 
 export interface Invitation {
@@ -75,12 +85,20 @@ export class Peer {
     )
   }
 
-  /** Our agent: `parley agent --jsonl`. */
-  static async parley(workspace: Workspace, name: string, smp: readonly string[]): Promise<Peer> {
+  /** Our agent: `parley agent --jsonl`, or with settings that only the library has. */
+  static async parley(
+    workspace: Workspace,
+    name: string,
+    smp: readonly string[],
+    limits: ParleyLimits = {},
+  ): Promise<Peer> {
     const data = await workspace.path(name)
-    return new Peer(name, 'parley', smp, (servers) =>
-      workspace.run(process.execPath, parleyArguments('agent', '--data', data, '--smp', servers.join(','), '--jsonl')),
-    )
+    const config = JSON.stringify(configOf(limits))
+    const args = (servers: string) =>
+      config === '{}'
+        ? parleyArguments('agent', '--data', data, '--smp', servers, '--jsonl')
+        : sourceArguments(OLDER_AGENT, `${data}.db`, servers, config)
+    return new Peer(name, 'parley', smp, (servers) => workspace.run(process.execPath, args(servers.join(','))))
   }
 
   /** The same agent, to be started with other routers for its new queues. */
@@ -143,8 +161,11 @@ export class Peer {
     await this.program.call('ackMessage', { connId, msgId, receipt })
   }
 
+  /** Subscribes the connections; ours always subscribes all it has. */
   async subscribe(connIds: readonly string[]): Promise<void> {
-    await this.program.call('subscribeConnections', { connIds })
+    const { results = [], errors = [] } = await this.program.call('subscribeConnections', { connIds })
+    const failed = [...(errors as readonly JsonObject[]), ...(results as readonly JsonObject[]).filter(({ ok }) => !ok)]
+    if (failed.length > 0) throw new Error(`${this.name} cannot subscribe: ${JSON.stringify(failed)}`)
   }
 
   async suspendConnection(connId: string): Promise<void> {
@@ -184,6 +205,16 @@ export class Peer {
     if (this.product !== 'original') return undefined
     const { stats } = await this.program.call('connectionServers', { connId })
     return { agent: number((stats as JsonObject).connAgentVersion), e2e: undefined }
+  }
+}
+
+function configOf({ agent, e2e, client, smp, senderSecures }: ParleyLimits): Partial<AgentConfig> {
+  return {
+    ...(agent !== undefined && { agentVersions: { min: 2, max: agent } }),
+    ...(e2e !== undefined && { e2eVersions: { min: 2, max: e2e } }),
+    ...(client !== undefined && { clientVersions: { min: 1, max: client } }),
+    ...(smp !== undefined && { smpVersions: { min: 6, max: smp } }),
+    ...(senderSecures !== undefined && { senderSecures }),
   }
 }
 

@@ -36,6 +36,16 @@ export class Report {
     }
   }
 
+  /** Runs what prepares checks and runs them, when the group is wanted; a failure to prepare counts as one. */
+  async group(name: string, run: () => Promise<void>): Promise<void> {
+    if (!this.wants(name)) return
+    try {
+      await run()
+    } catch (error) {
+      await this.check(`${name}: preparation`, () => Promise.reject(error))
+    }
+  }
+
   /** A line for the end of the report. */
   note(line: string): void {
     this.#notes.push(line)

@@ -31,7 +31,12 @@ const PARLEY = fileURLToPath(new URL('../../packages/parley/src/cli/main.ts', im
 
 /** Arguments of `node` that run the command line from its sources. */
 export function parleyArguments(...args: readonly string[]): string[] {
-  return ['--conditions=parley-source', '--disable-warning=ExperimentalWarning', PARLEY, ...args]
+  return sourceArguments(PARLEY, ...args)
+}
+
+/** Arguments of `node` that run a program from its sources. */
+export function sourceArguments(program: string, ...args: readonly string[]): string[] {
+  return ['--conditions=parley-source', '--disable-warning=ExperimentalWarning', program, ...args]
 }
 
 /** The original smp-server. It saves messages on SIGINT only. */

@@ -1,5 +1,5 @@
 import type { Originals } from './originals.ts'
-import { Peer, type VersionLimits } from './peers.ts'
+import { type ParleyLimits, Peer } from './peers.ts'
 import type { Report } from './report.ts'
 import { OriginalRouter, ParleyRouter, type Product, type RouterProcess, type RouterSettings } from './routers.ts'
 import type { Workspace } from './workspace.ts'
@@ -28,18 +28,18 @@ export async function startRouter(
   return router
 }
 
-/** An agent of either product, started; only the original's versions can be limited. */
+/** An agent of either product, started. */
 export async function startPeer(
   { workspace, originals }: Setting,
   product: Product,
   name: string,
   smp: readonly string[],
-  limits: VersionLimits = {},
+  limits: ParleyLimits = {},
 ): Promise<Peer> {
   const peer =
     product === 'original'
       ? await Peer.original(workspace, originals, name, smp, limits)
-      : await Peer.parley(workspace, name, smp)
+      : await Peer.parley(workspace, name, smp, limits)
   await peer.start()
   return peer
 }

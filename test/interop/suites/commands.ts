@@ -9,13 +9,14 @@ const MANY_QUEUES = 400
 
 /** Our client at every version and with every kind of key, with the original router and with ours. */
 export async function commandsSuite(setting: Setting): Promise<void> {
-  for (const product of ['original', 'parley'] as const) await commandsOf(setting, product)
+  for (const product of ['original', 'parley'] as const) {
+    const prefix = `commands to the ${product} router`
+    await setting.report.group(prefix, () => commandsOf(setting, prefix, product))
+  }
 }
 
-async function commandsOf(setting: Setting, product: Product): Promise<void> {
+async function commandsOf(setting: Setting, prefix: string, product: Product): Promise<void> {
   const { report } = setting
-  const prefix = `commands to the ${product} router`
-  if (!report.wants(prefix)) return
   const router = await startRouter(setting, product, `commands-${product}`)
   const { address } = router
   const runs: Promise<boolean>[] = []

@@ -32,9 +32,18 @@ export async function matrixSuite(setting: Setting): Promise<void> {
 }
 
 async function matrixOf(setting: Setting, routerProduct: Product, first: Product, second: Product): Promise<void> {
-  const { report, messages } = setting
   const prefix = `${first} and ${second} agents through the ${routerProduct} router`
-  if (!report.wants(prefix)) return
+  await setting.report.group(prefix, () => runMatrix(setting, prefix, routerProduct, first, second))
+}
+
+async function runMatrix(
+  setting: Setting,
+  prefix: string,
+  routerProduct: Product,
+  first: Product,
+  second: Product,
+): Promise<void> {
+  const { report, messages } = setting
   const name = `matrix-${routerProduct}-${first}-${second}`
   const router = await startRouter(setting, routerProduct, `${name}-router`)
   const a = await startPeer(setting, first, `${name}-a`, [router.address])
