@@ -1,5 +1,4 @@
-import { Agent, StoreError } from '@parley/agent'
-import { DecodeError } from '@parley/core/encoding'
+import { Agent, AgentError, StoreError } from '@parley/agent'
 import { CliError, EXIT } from './exit-codes.ts'
 
 /** What the commands open an agent with. */
@@ -16,7 +15,9 @@ export async function openAgent({ store, passphrase, servers }: OpenAgentOptions
   try {
     return await Agent.open({ store, servers, ...(passphrase !== undefined && { passphrase }) })
   } catch (error) {
-    if (error instanceof DecodeError) throw new CliError(`malformed router address: ${error.message}`, EXIT.malformed)
+    if (error instanceof AgentError && error.errorType.type === 'CMD') {
+      throw new CliError(`malformed router address: ${error.message}`, EXIT.malformed)
+    }
     if (error instanceof StoreError) throw new CliError(error.message, EXIT.failed, { cause: error })
     throw error
   }
