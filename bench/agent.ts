@@ -41,6 +41,8 @@ export async function run(args: readonly string[]): Promise<void> {
     await using router = await SmpRouter.start({ dataDir: join(folder, 'router'), host: '127.0.0.1', port: 0 })
     await using alice = await Agent.open({ store: join(folder, 'alice.db'), servers: [router.address] })
     await using bob = await Agent.open({ store: join(folder, 'bob.db'), servers: [router.address] })
+    // An agent whose events nobody takes stops reading from its routers.
+    for (const agent of [alice, bob]) agent.on('STATUS', () => undefined)
     await benchPair({ alice, bob }, Number(values.messages), Number(values.connections))
   } finally {
     await rm(folder, { recursive: true })
