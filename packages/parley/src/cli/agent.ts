@@ -40,9 +40,17 @@ exit code 0; 1 when the database cannot be opened, 2 for arguments that make no 
 async function runAgent(options: AgentOptions, terminal: Terminal): Promise<void> {
   if (!options.jsonl) throw new CliError('say --jsonl: there is no other way to speak yet', EXIT.malformed)
   const passphrase = options.passphraseFile === undefined ? undefined : readPassphrase(options.passphraseFile)
-  mkdirSync(options.data, { recursive: true, mode: 0o700 })
+  makeFolder(options.data)
   const agent = await openAgent({ store: join(options.data, 'agent.db'), passphrase, servers: options.smp })
   await serveJsonLines(agent, terminal)
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw new CliError(`no folder can be made there: ${(error as Error).message}`, EXIT.failed, { cause: error })
+  }
 }
 
 function readPassphrase(path: string): string {

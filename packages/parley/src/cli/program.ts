@@ -19,6 +19,16 @@ export function createProgram(terminal: Terminal): Command {
       writeOut: (text) => terminal.output.write(text),
       writeErr: (text) => terminal.error.write(text),
     })
+    .addHelpText(
+      'after',
+      `
+Example, in two terminals:
+  $ parley smp serve --data ./router
+  $ parley talk --smp smp://…
+
+Exit codes: 0 done, or stopped by the user or a signal; 1 the command did not succeed; 2 arguments or input that make no
+sense. \`parley help COMMAND\` shows examples of each command.`,
+    )
   addSmpCommands(program, terminal)
   addAgentCommand(program, terminal)
   addTalkCommand(program, terminal)

@@ -16,7 +16,10 @@ interface ServeOptions {
 
 /** Adds `parley smp serve`. */
 export function addSmpCommands(program: Command, terminal: Terminal): void {
-  const smp = program.command('smp').description('SMP routers: the servers that hold encrypted messages in queues')
+  const smp = program
+    .command('smp')
+    .description('SMP routers: the servers that hold encrypted messages in queues')
+    .addHelpText('after', '\nExample:\n  $ parley smp serve --data ./router')
   smp
     .command('serve')
     .description('Run an SMP router until it is stopped, and print its address')
@@ -38,7 +41,8 @@ Example:
   $ parley smp serve --data ./router --port 5223
   smp://LcJUMfVhwD8yxjAiSaDzzGF3-kLG4Uh0Fl_ZIjrRwjI=@127.0.0.1:5223
 
-Listens on loopback unless --host says otherwise. SIGINT or SIGTERM stops it after everything is stored: exit code 0.`,
+Listens on loopback unless --host says otherwise. SIGINT or SIGTERM stops it after everything is stored: exit
+code 0; 1 when it cannot start, 2 for arguments that make no sense.`,
     )
     .action((options: ServeOptions) => serve(options, terminal))
 }
