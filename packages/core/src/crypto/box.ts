@@ -74,14 +74,31 @@ export class BoxKey {
     box.writeUInt16BE(message.length, BOX_TAG_LENGTH)
     box.set(message, BOX_TAG_LENGTH + PAD_OVERHEAD)
     box.fill(FILL, BOX_TAG_LENGTH + PAD_OVERHEAD + message.length)
-    return this.#sealInPlace(box, nonce)
+    return this.#sealBox(box, nonce)
+  }
+
+  /**
+   * As {@link seal}, but where the message is: from the 19th byte of `box`, whose other bytes are replaced. For those
+   * who build many large boxes.
+   * @param length bytes of the message
+   * @throws CryptoError LARGE_MSG when the box is too small for it
+   */
+  sealInPlace(nonce: Uint8Array, box: Uint8Array, length: number): void {
+    const end = BOX_TAG_LENGTH + PAD_OVERHEAD + length
+    if (length > MAX_PADDED_CONTENT || end > box.length) {
+      throw new CryptoError('LARGE_MSG', `message of ${length} bytes does not fit a box of ${box.length}`)
+    }
+    box[BOX_TAG_LENGTH] = length >> 8
+    box[BOX_TAG_LENGTH + 1] = length & 0xff
+    box.fill(FILL, end)
+    this.#sealBox(box, nonce)
   }
 
   /** Seals the message as it is; the box is 16 bytes longer. */
   sealNoPad(nonce: Uint8Array, message: Uint8Array): Uint8Array {
     const box = Buffer.allocUnsafe(BOX_TAG_LENGTH + message.length)
     box.set(message, BOX_TAG_LENGTH)
-    return this.#sealInPlace(box, nonce)
+    return this.#sealBox(box, nonce)
   }
 
   /**
@@ -129,7 +146,7 @@ export class BoxKey {
     return timingSafeEqual(this.authenticate(nonce, message), authenticator)
   }
 
-  #sealInPlace(box: Uint8Array, nonce: Uint8Array): Uint8Array {
+  #sealBox(box: Uint8Array, nonce: Uint8Array): Uint8Array {
     this.#secretbox.seal(box.subarray(BOX_TAG_LENGTH), box.subarray(0, BOX_TAG_LENGTH), cbNonce(nonce), this.#key)
     return box
   }

@@ -1,13 +1,13 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, timingSafeEqual } from 'node:crypto'
 import { CryptoError, dh, PrivateKey, sha3_384 } from '@parley/core/crypto'
 import { equalBytes } from '@parley/core/encoding'
 import type { BrokerMessage, Command, EntityId } from '../protocol/types.ts'
 import type { LiveQueue } from './live-queue.ts'
 import { copyKey, copyLink } from './queue-changes.ts'
+import { ID_LENGTH, randomId } from './random-ids.ts'
 import { AUTH, INTERNAL, PROHIBITED, type RouterContext } from './router-context.ts'
 import type { QueueRecord, StoredLink } from './store.ts'
 
-const ID_LENGTH = 24
 const ATTEMPTS = 3
 const MILLISECONDS_A_DAY = 86_400_000
 
@@ -86,8 +86,4 @@ function ids({ rcvId, sndId, mode, linkId }: QueueRecord, serverKey: PrivateKey<
     ...(mode && { queueMode: mode }),
     ...(linkId && { linkId }),
   }
-}
-
-function randomId(): EntityId {
-  return new Uint8Array(randomBytes(ID_LENGTH))
 }

@@ -1,8 +1,13 @@
-import { BoxKey } from '@parley/core/crypto'
-import { encode } from '@parley/core/encoding'
+import { BOX_TAG_LENGTH, BoxKey } from '@parley/core/crypto'
+import { encode, PAD_OVERHEAD } from '@parley/core/encoding'
 import { PADDED_RCV_MESSAGE_LENGTH, rcvMessageBodyCodec } from '../protocol/index.ts'
-import type { BrokerMessage } from '../protocol/types.ts'
 import type { LoadedQueue, MessageNumber, MessagePosition, QueueNumber, QueueRecord, StoredMessage } from './store.ts'
+
+/** Bytes of a message on its way to the recipient, whatever its own length: `spec/smp.md §5.2`. */
+export const SEALED_MESSAGE_LENGTH = BOX_TAG_LENGTH + PADDED_RCV_MESSAGE_LENGTH
+
+const BOX_HEAD = BOX_TAG_LENGTH + PAD_OVERHEAD
+const NO_BODY = new Uint8Array()
 
 /**
  * A queue in memory. There is at most one for each queue of the store, and it is the truth while it exists: commands
@@ -56,15 +61,29 @@ export class LiveQueue {
     return true
   }
 
-  /** MSG for the recipient: 16,122 bytes whatever the message: `spec/smp.md §5.2`. */
-  seal({ msgId, timestamp, notification, body }: StoredMessage): BrokerMessage {
+  /** Seals a message for the recipient into exactly {@link SEALED_MESSAGE_LENGTH} bytes: `spec/smp.md §5.2`. */
+  seal({ msgId, timestamp, notification, body }: StoredMessage, target: Uint8Array): void {
     const time = BigInt(timestamp)
     const content = encode(
       rcvMessageBodyCodec,
-      body ? { type: 'message', timestamp: time, notification, body } : { type: 'quota', timestamp: time },
+      body ? { type: 'message', timestamp: time, notification, body: NO_BODY } : { type: 'quota', timestamp: time },
     )
+    target.set(content, BOX_HEAD)
+    // The body ends the content: copied only once, to where it is sealed.
+    if (body) target.set(body, BOX_HEAD + content.length)
     this.#boxKey ??= new BoxKey(this.record.rcvDhSecret)
-    return { type: 'MSG', msgId, encrypted: this.#boxKey.seal(msgId, content, PADDED_RCV_MESSAGE_LENGTH) }
+    this.#boxKey.sealInPlace(msgId, target, content.length + (body?.length ?? 0))
+  }
+}
+
+/** MSG that is sealed when it is sent: until then it takes no more memory than the stored message. */
+export class UnsealedMessage {
+  readonly queue: LiveQueue
+  readonly message: StoredMessage
+
+  constructor(queue: LiveQueue, message: StoredMessage) {
+    this.queue = queue
+    this.message = message
   }
 }
 

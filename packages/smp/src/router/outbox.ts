@@ -1,8 +1,8 @@
-import { ByteWriter, EncodeError } from '@parley/core/encoding'
+import { EncodeError } from '@parley/core/encoding'
 import type { BlockConnection, BlockSeal } from '@parley/core/transport'
 import { encodeBrokerMessage, MAX_BATCH_LENGTH, type SessionContext } from '../protocol/index.ts'
-import type { BrokerMessage, Transmission } from '../protocol/types.ts'
-import type { Subscription } from './live-queue.ts'
+import type { BrokerMessage, EntityId } from '../protocol/types.ts'
+import { SEALED_MESSAGE_LENGTH, type Subscription, UnsealedMessage } from './live-queue.ts'
 import type { StoredMessage } from './store.ts'
 
 /** Answers that wait for the client to read make it wait with its next commands from here on, in bytes. */
@@ -14,9 +14,14 @@ const MESSAGES_AHEAD = 4
 const MAX_BATCH_COUNT = 255
 const LENGTH_SIZE = 2
 const NO_ID = new Uint8Array()
+/** Routers authorise nothing. */
+const EMPTY_AUTHORIZATION = Uint8Array.of(0)
 
 /** An answer, and what may happen once it has its place before everything that is sent later. */
-export interface Reply extends Transmission<BrokerMessage> {
+export interface Reply {
+  readonly corrId: Uint8Array
+  readonly entityId: EntityId
+  readonly message: BrokerMessage | UnsealedMessage
   readonly afterwards?: (() => void) | undefined
 }
 
@@ -25,7 +30,17 @@ interface Group {
 }
 
 /** What waits to be sent: encoded, or a message to be sealed when its turn has come. */
-type Entry = Uint8Array | { readonly subscription: Subscription; readonly message: StoredMessage }
+type Entry = Uint8Array | WaitingMessage
+
+interface WaitingMessage {
+  readonly corrId: Uint8Array
+  readonly unsealed: UnsealedMessage
+  /** Present in messages that are pushed. */
+  readonly subscription?: Subscription
+}
+
+/** Where contents of blocks are put together; used within one call only. */
+const scratch = Buffer.allocUnsafeSlow(1 + MAX_BATCH_LENGTH)
 
 export interface OutboxComponents {
   readonly connection: BlockConnection
@@ -121,8 +136,13 @@ export class Outbox {
     this.#write()
   }
 
-  #push(transmission: Transmission<BrokerMessage>): void {
-    const { body } = encodeBrokerMessage(transmission, this.#components.session)
+  #push({ corrId, entityId, message }: Reply): void {
+    if (message instanceof UnsealedMessage) {
+      this.#responseBytes += SEALED_MESSAGE_LENGTH
+      this.#entries.push({ corrId, unsealed: message })
+      return
+    }
+    const { body } = encodeBrokerMessage({ corrId, entityId, message }, this.#components.session)
     this.#responseBytes += body.length
     this.#entries.push(body)
   }
@@ -167,7 +187,7 @@ export class Outbox {
   #deliverNow(subscription: Subscription, message: StoredMessage): void {
     subscription.isInLine = false
     subscription.delivered = message
-    this.#entries.push({ subscription, message })
+    this.#entries.push({ corrId: NO_ID, subscription, unsealed: new UnsealedMessage(subscription.queue, message) })
     this.#write()
   }
 
@@ -195,50 +215,56 @@ export class Outbox {
     }
   }
 
-  /** As many entries as fit a block, without changing their order. */
+  /** As many entries as fit a block, without changing their order; a view of memory that the next call overwrites. */
   #nextContent(): Uint8Array | undefined {
-    const bodies: Uint8Array[] = []
-    let length = 0
-    while (bodies.length < MAX_BATCH_COUNT) {
+    let count = 0
+    let end = 1
+    while (count < MAX_BATCH_COUNT) {
       const [entry] = this.#entries
       if (!entry) break
-      if (!(entry instanceof Uint8Array) && entry.subscription.isEnded) {
-        this.#entries.shift()
-        this.#messagesAhead--
-        continue
-      }
-      const body = entry instanceof Uint8Array ? entry : this.#sealed(entry)
-      // The empty authorisation takes one byte.
-      const added = LENGTH_SIZE + 1 + body.length
-      if (length + added > MAX_BATCH_LENGTH) {
-        if (bodies.length === 0) throw new EncodeError(`answer of ${body.length} bytes does not fit a block`)
-        this.#entries[0] = body
+      const written = entry instanceof Uint8Array ? this.#writeBody(entry, end) : this.#writeMessage(entry, end)
+      if (written === undefined) {
+        if (count === 0) throw new EncodeError('an answer does not fit a block')
         break
       }
       this.#entries.shift()
-      bodies.push(body)
-      length += added
-    }
-    if (bodies.length === 0) return undefined
-    const writer = new ByteWriter(1 + length).byte(bodies.length)
-    for (const body of bodies) {
-      writer
-        .word16(1 + body.length)
-        .byte(0)
-        .bytes(body)
-      this.#responseBytes -= body.length
+      if (written > end) count++
+      end = written
     }
     this.#serveLine()
-    return writer.finish()
+    if (count === 0) return undefined
+    scratch[0] = count
+    return scratch.subarray(0, end)
   }
 
-  #sealed({ subscription, message }: Exclude<Entry, Uint8Array>): Uint8Array {
-    this.#messagesAhead--
-    const { queue } = subscription
-    const transmission = { corrId: NO_ID, entityId: queue.record.rcvId, message: queue.seal(message) }
-    const { body } = encodeBrokerMessage(transmission, this.#components.session)
-    this.#responseBytes += body.length
-    return body
+  #writeBody(body: Uint8Array, at: number): number | undefined {
+    const start = writeHead(body.length, at)
+    if (start === undefined) return undefined
+    scratch.set(body, start)
+    this.#responseBytes -= body.length
+    return start + body.length
+  }
+
+  /** Seals a message at `at`; returns where it ends, `at` when it is not to be sent, undefined when it does not fit. */
+  #writeMessage({ corrId, subscription, unsealed }: WaitingMessage, at: number): number | undefined {
+    const { queue, message } = unsealed
+    if (subscription?.isEnded) {
+      this.#messagesAhead--
+      return at
+    }
+    // Without its long part, which ends it and is written where it belongs.
+    const { body: head } = encodeBrokerMessage(
+      { corrId, entityId: queue.record.rcvId, message: { type: 'MSG', msgId: message.msgId, encrypted: NO_ID } },
+      this.#components.session,
+    )
+    const start = writeHead(head.length + SEALED_MESSAGE_LENGTH, at)
+    if (start === undefined) return undefined
+    scratch.set(head, start)
+    const end = start + head.length + SEALED_MESSAGE_LENGTH
+    queue.seal(message, scratch.subarray(start + head.length, end))
+    if (subscription) this.#messagesAhead--
+    else this.#responseBytes -= SEALED_MESSAGE_LENGTH
+    return end
   }
 
   #wakeWaiting(): void {
@@ -246,4 +272,14 @@ export class Outbox {
     this.#room.resolve()
     this.#room = undefined
   }
+}
+
+/** Writes the length of a transmission with its empty authorisation; returns where its body goes, if that fits. */
+function writeHead(bodyLength: number, at: number): number | undefined {
+  const length = EMPTY_AUTHORIZATION.length + bodyLength
+  const start = at + LENGTH_SIZE
+  if (start + length > scratch.length) return undefined
+  scratch.writeUInt16BE(length, at)
+  scratch.set(EMPTY_AUTHORIZATION, start)
+  return start + EMPTY_AUTHORIZATION.length
 }

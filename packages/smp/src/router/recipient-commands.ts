@@ -1,5 +1,5 @@
 import type { AuthKey, BrokerMessage, Command, QueueInfo } from '../protocol/types.ts'
-import type { LiveQueue, Recipient, Subscription } from './live-queue.ts'
+import { type LiveQueue, type Recipient, type Subscription, UnsealedMessage } from './live-queue.ts'
 import { clearLink, copyKey, copyLink, isSecuredMessagingQueue } from './queue-changes.ts'
 import { AUTH, NO_MSG, OK, PROHIBITED, persisted, type RouterContext, SOK } from './router-context.ts'
 import type { StoredMessage } from './store.ts'
@@ -99,7 +99,11 @@ export function subscribe(
 }
 
 /** GET: one message, without a subscription: `spec/smp.md §5.2`. */
-export async function getMessage(context: RouterContext, session: Recipient, queue: LiveQueue): Promise<BrokerMessage> {
+export async function getMessage(
+  context: RouterContext,
+  session: Recipient,
+  queue: LiveQueue,
+): Promise<BrokerMessage | UnsealedMessage> {
   const current = session.subscription(queue)
   if (current?.kind === 'push') return PROHIBITED
   const subscription = current ?? session.beginGet(queue)
@@ -107,7 +111,7 @@ export async function getMessage(context: RouterContext, session: Recipient, que
   const message = await headMessage(context, queue)
   if (!message) return OK
   subscription.delivered = message
-  return queue.seal(message)
+  return new UnsealedMessage(queue, message)
 }
 
 /** ACK: the message arrived. After SUB the answer is the next one: `spec/smp.md §5.2`. */
@@ -116,7 +120,7 @@ export async function acknowledge(
   session: Recipient,
   queue: LiveQueue,
   msgId: Uint8Array,
-): Promise<BrokerMessage> {
+): Promise<BrokerMessage | UnsealedMessage> {
   const subscription = session.subscription(queue)
   const delivered = subscription?.delivered
   if (!subscription || !delivered) return NO_MSG
@@ -134,7 +138,7 @@ export async function acknowledge(
     const [next] = await Promise.all([headMessage(context, queue), deleted])
     if (!next || subscription.isEnded) return OK
     subscription.delivered = next
-    return queue.seal(next)
+    return new UnsealedMessage(queue, next)
   } catch (error) {
     // So that it can be acknowledged again.
     subscription.delivered ??= delivered

@@ -1,13 +1,12 @@
-import { randomBytes } from 'node:crypto'
 import { maxMessageLength } from '../protocol/index.ts'
 import type { BrokerMessage, Command } from '../protocol/types.ts'
 import type { LiveQueue } from './live-queue.ts'
 import { clearLink, isSecuredMessagingQueue } from './queue-changes.ts'
+import { randomId } from './random-ids.ts'
 import { removeMessage } from './recipient-commands.ts'
 import { AUTH, LARGE_MSG, nowSeconds, OK, persisted, QUOTA, type RouterContext } from './router-context.ts'
 import type { StoredMessage } from './store.ts'
 
-const MESSAGE_ID_LENGTH = 24
 /** A body that fills less of its block than this share is copied, so that it does not keep the block in memory. */
 const COPY_BELOW = 8192
 
@@ -41,7 +40,7 @@ function accept(
   if (queue.isFull) return undefined
   const envelope = {
     number: context.takeMessageNumber(),
-    msgId: new Uint8Array(randomBytes(MESSAGE_ID_LENGTH)),
+    msgId: randomId(),
     timestamp: nowSeconds(context),
   }
   const isMessage = queue.size < context.rules.queueQuota

@@ -6,7 +6,7 @@ import { createQueue } from './create-queue.ts'
 import type { AgreedSession } from './handshake.ts'
 import { type IdKey, idKey } from './id-key.ts'
 import { openLink, secureByLink } from './link-commands.ts'
-import { type LiveQueue, type Recipient, Subscription } from './live-queue.ts'
+import { type LiveQueue, type Recipient, Subscription, type UnsealedMessage } from './live-queue.ts'
 import type { RouterEvent } from './options.ts'
 import { Outbox, type Reply } from './outbox.ts'
 import { secure, touch } from './queue-changes.ts'
@@ -25,7 +25,7 @@ const SUBSCRIPTIONS_WITH_MESSAGE = 4
 const NO_ID = new Uint8Array()
 const NOT_FOUND: Found = { queue: undefined, fromMemory: false }
 
-type Answer = BrokerMessage | Promise<BrokerMessage>
+type Answer = BrokerMessage | Promise<BrokerMessage | UnsealedMessage>
 
 /** One connection after its handshake: reads commands, executes them in order, answers: `spec/smp.md §5`. */
 export class Session implements Recipient {
@@ -319,6 +319,9 @@ function isSub(command: ReceivedCommand | Refused): boolean {
   return command.ok && command.message.type === 'SUB'
 }
 
-function reply({ corrId, entityId }: { corrId: Uint8Array; entityId: EntityId }, message: BrokerMessage): Reply {
+function reply(
+  { corrId, entityId }: { corrId: Uint8Array; entityId: EntityId },
+  message: BrokerMessage | UnsealedMessage,
+): Reply {
   return { corrId, entityId, message }
 }

@@ -1,9 +1,12 @@
 import type { PrivateKey } from '@parley/core/crypto'
-import { authorizedBytes, type ReceivedCommand, type SessionContext, verifyAuthorization } from '../protocol/index.ts'
+import { BLOCK_SIZE } from '@parley/core/transport'
+import { type ReceivedCommand, type SessionContext, sendsSessionId, verifyAuthorization } from '../protocol/index.ts'
 import type { AuthKey, SmpErrorType } from '../protocol/types.ts'
 import type { LiveQueue } from './live-queue.ts'
 import { isContactQueue } from './queue-changes.ts'
 import type { QueueIdKind, QueueRecord } from './store.ts'
+
+const MAX_SESSION_ID_LENGTH = 255
 
 /** A connection's side of what commands are verified with. */
 export interface VerificationContext extends SessionContext {
@@ -65,6 +68,19 @@ export function refusal(
     sessionKey: session.sessionKey,
   })
   return isVerified ? undefined : { type: 'AUTH' }
+}
+
+/** Where {@link authorizedBytes} puts them: they are used up before the next command is looked at. */
+const scratch = Buffer.allocUnsafeSlow(1 + MAX_SESSION_ID_LENGTH + BLOCK_SIZE)
+
+/** What the authorisation of a command signs: `spec/smp.md §2.4`. Overwritten by the next call. */
+function authorizedBytes(body: Uint8Array, { sessionId, version }: SessionContext): Uint8Array {
+  if (sendsSessionId(version)) return body
+  const bodyAt = 1 + sessionId.length
+  scratch[0] = sessionId.length
+  scratch.set(sessionId, 1)
+  scratch.set(body, bodyAt)
+  return scratch.subarray(0, bodyAt + body.length)
 }
 
 /** Commands that need no key, and messages to queues that are not secured yet. */

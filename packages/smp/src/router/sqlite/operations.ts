@@ -92,12 +92,12 @@ export interface WorkerOptions {
   readonly lockFile: string
 }
 
-export type ToWorker =
-  | { readonly type: 'batch'; readonly operations: readonly Operation[] }
-  | { readonly type: 'close' }
+/** A batch is what `encodeOperations` made of it. */
+export type ToWorker = { readonly type: 'batch'; readonly operations: Uint8Array } | { readonly type: 'close' }
 
 export type FromWorker =
   | { readonly type: 'opened'; readonly nextMessageNumber: MessageNumber }
   | { readonly type: 'failed'; readonly locked: boolean; readonly error: string }
-  | { readonly type: 'outcomes'; readonly outcomes: readonly Outcome[] }
+  /** Absent when every operation succeeded and none has an answer: the usual case. */
+  | { readonly type: 'outcomes'; readonly outcomes?: readonly Outcome[] }
   | { readonly type: 'closed' }

@@ -3,8 +3,10 @@
  * A file of its own because a thread needs one; bundles emit it under this name next to themselves.
  */
 import { parentPort, workerData } from 'node:worker_threads'
+import { ByteReader } from '@parley/core/encoding'
 import Database from 'libsql'
-import type { FromWorker, Operation, Outcome, ToWorker, WorkerOptions } from './operations.ts'
+import { decodeOperations } from './operation-codec.ts'
+import type { FromWorker, Outcome, ToWorker, WorkerOptions } from './operations.ts'
 import { packBytes } from './pack-bytes.ts'
 import { QueueDatabase } from './queue-database.ts'
 
@@ -30,9 +32,14 @@ function main(): void {
     return
   }
 
-  const runBatch = (operations: readonly Operation[]) => {
-    const [outcomes, buffer] = packBytes<readonly Outcome[]>(database.execute(operations))
-    send({ type: 'outcomes', outcomes }, [buffer])
+  const runBatch = (operations: Uint8Array) => {
+    const outcomes = database.execute(decodeOperations(new ByteReader(operations)))
+    if (outcomes.every((outcome) => 'answer' in outcome && outcome.answer === undefined)) {
+      send({ type: 'outcomes' })
+      return
+    }
+    const [packed, buffer] = packBytes<readonly Outcome[]>(outcomes)
+    send({ type: 'outcomes', outcomes: packed }, [buffer])
   }
   port.on('message', (message: ToWorker) => {
     if (message.type === 'batch') return runBatch(message.operations)

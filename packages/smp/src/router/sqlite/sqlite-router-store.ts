@@ -17,6 +17,7 @@ import {
   StoreError,
   StoreLockedError,
 } from '../store.ts'
+import { encodeOperations } from './operation-codec.ts'
 import type {
   FromWorker,
   LinkRow,
@@ -27,7 +28,6 @@ import type {
   ToWorker,
   WorkerOptions,
 } from './operations.ts'
-import { packBytes } from './pack-bytes.ts'
 import { toInspection, toLoadedQueue, toMessageRow, toQueueRow, toRowChange, toStoredMessage } from './rows.ts'
 
 /** Name of the database in the data folder. */
@@ -36,6 +36,8 @@ const LOCK_FILE = 'smp-router.lock'
 
 /** Operations that one transaction takes at most: bounds how long the first of them waits for the last. */
 const MAX_BATCH = 512
+
+const NO_ANSWER: Outcome = { answer: undefined }
 
 interface Waiting {
   readonly operation: Operation
@@ -182,8 +184,14 @@ export class SqliteRouterStore implements RouterStore {
       return
     }
     this.#running = this.#queued.splice(0, MAX_BATCH)
-    const [operations, buffer] = packBytes(this.#running.map(({ operation }) => operation))
-    this.#worker.postMessage({ type: 'batch', operations } satisfies ToWorker, [buffer])
+    try {
+      const operations = encodeOperations(this.#running.map(({ operation }) => operation))
+      this.#worker.postMessage({ type: 'batch', operations } satisfies ToWorker, [operations.buffer])
+    } catch (cause) {
+      const error = new StoreError('an operation cannot be given to the database', { cause })
+      for (const { reject } of this.#running.splice(0)) reject(error)
+      this.#sendBatch()
+    }
   }
 
   #receive(message: FromWorker): void {
@@ -193,7 +201,8 @@ export class SqliteRouterStore implements RouterStore {
       this.#running = []
       // The database's thread must not wait for what this one does with the answers.
       this.#sendBatch()
-      for (const [index, waiting] of finished.entries()) settle(waiting, message.outcomes[index])
+      const { outcomes } = message
+      for (const [index, waiting] of finished.entries()) settle(waiting, outcomes ? outcomes[index] : NO_ANSWER)
     }
   }
 
