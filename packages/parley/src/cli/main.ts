@@ -38,6 +38,11 @@ function exitCode(error: unknown): number {
     process.stderr.write(`parley: ${error.message}\n`)
     return error.exitCode
   }
+  // What the system refused (no such folder, no permission, no space) is for the user to mend: it needs no stack.
+  if (error instanceof Error && 'syscall' in error) {
+    process.stderr.write(`parley: ${error.message}\n`)
+    return EXIT.failed
+  }
   process.stderr.write(`parley: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
   return EXIT.failed
 }
