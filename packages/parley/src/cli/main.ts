@@ -3,6 +3,9 @@ import { CliError, EXIT } from './exit-codes.ts'
 import { createProgram } from './program.ts'
 
 const stopping = new AbortController()
+/** A clean end takes less; one that does not, such as when nobody reads the output any more, is cut off. */
+const STOP_LIMIT_MS = 20_000
+stopping.signal.addEventListener('abort', () => setTimeout(() => process.exit(EXIT.failed), STOP_LIMIT_MS).unref())
 // A signal asks for a clean end, and asking twice changes nothing: the terminal and the launcher may both deliver it.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => stopping.abort(new Error(`stopped by ${signal}`)))
