@@ -171,7 +171,7 @@ export class Agent implements AsyncDisposable {
 
   /** Makes an invitation or a contact address and subscribes to it. */
   createConnection(options: CreateConnectionOptions): Promise<CreatedConnection> {
-    return this.#call(() => createConnection(this.#context, options))
+    return this.#call(() => createConnection(this.#context, options), options.signal)
   }
 
   /**
@@ -180,7 +180,7 @@ export class Agent implements AsyncDisposable {
    * @throws AgentError A_VERSION, A_LINK, CMD SYNTAX, CMD LARGE; SMP AUTH when the invitation was used by others
    */
   joinConnection(options: JoinConnectionOptions): Promise<{ connId: string }> {
-    return this.#call(() => joinConnection(this.#context, options))
+    return this.#call(() => joinConnection(this.#context, options), options.signal)
   }
 
   /** Accepts the confirmation of a CONF event; CON follows. */
@@ -190,7 +190,8 @@ export class Agent implements AsyncDisposable {
 
   /** Accepts the request of a REQ event; INFO and CON follow on the new connection. */
   acceptContact(invId: string, options: AcceptContactOptions): Promise<{ connId: string }> {
-    return this.#call(async () => ({ connId: await acceptContact(this.#context, invId, options) }))
+    const accept = async () => ({ connId: await acceptContact(this.#context, invId, options) })
+    return this.#call(accept, options.signal)
   }
 
   /** Forgets the request of a REQ event. Its sender is not told. */

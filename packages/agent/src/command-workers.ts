@@ -122,7 +122,7 @@ export class CommandWorkers implements CommandSignals {
     if (next) {
       const { server, version, sessionId } = client
       const transmissions = [{ type: 'event', entityId: queue.rcvId, message: next }] as const
-      await msgQ.put({ client, server, version, sessionId, transmissions }, closing)
+      await msgQ.put({ server, version, sessionId, transmissions }, closing)
     }
     await store.transaction((db) => finishAck(db, commandId, command, brokerId))
   }

@@ -44,7 +44,8 @@ export class KemKeys {
     }
   }
 
-  close(): void {
-    this.#pool.close()
+  /** Stops making key pairs. */
+  close(): Promise<void> {
+    return this.#pool.close()
   }
 }

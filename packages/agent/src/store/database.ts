@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs'
 import Libsql from 'libsql'
 import { StoreError, storeErrorOf } from './store-error.ts'
 
@@ -49,6 +50,7 @@ export class SqliteDatabase implements Db {
   static open(path: string, key?: string): SqliteDatabase {
     let engine: Libsql.Database | undefined
     try {
+      makePrivate(path)
       engine = new Libsql(path, { timeout: 0, ...(key !== undefined && { encryptionKey: key }) } as Libsql.Options)
       engine.exec('PRAGMA locking_mode=EXCLUSIVE')
       engine.exec('PRAGMA journal_mode=WAL')
@@ -129,6 +131,11 @@ export class SqliteDatabase implements Db {
     while (this.#pending.length > 0) this.#commitGroup()
     this.#closed = true
     this.#statements.clear()
+    // Prepared statements live until they are garbage collected and keep the file open so long: the lock must be
+    // given back before. It is only given back outside of the write-ahead log.
+    for (const sql of ['PRAGMA journal_mode=DELETE', 'PRAGMA locking_mode=NORMAL', 'BEGIN IMMEDIATE', 'COMMIT']) {
+      this.#engine.exec(sql)
+    }
     this.#engine.close()
   }
 
@@ -199,4 +206,9 @@ export class SqliteDatabase implements Db {
       // The engine has already rolled back: nothing is left to undo.
     }
   }
+}
+
+/** Makes an empty file that only its owner can read, unless there is one: private keys go into it. */
+export function makePrivate(path: string): void {
+  closeSync(openSync(path, 'a', 0o600))
 }

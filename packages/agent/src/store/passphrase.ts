@@ -1,7 +1,7 @@
 import { randomBytes, scryptSync } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { SqliteDatabase } from './database.ts'
+import { makePrivate, SqliteDatabase } from './database.ts'
 import { StoreError } from './store-error.ts'
 
 const SALT_LENGTH = 32
@@ -47,6 +47,7 @@ export function changePassphrase(path: string, from: string | undefined, to: str
     // Without a write-ahead log the file alone is the store: no log of the old file can meet the new one.
     db.exec('PRAGMA journal_mode=DELETE')
     const key = to === undefined ? '' : storeKey(path, to)
+    makePrivate(temporary)
     db.exec(`VACUUM INTO 'file:${encodeURIComponent(temporary).replaceAll("'", '%27')}?key=${key}'`)
     syncFile(temporary)
     renameSync(temporary, path)

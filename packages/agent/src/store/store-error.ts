@@ -36,7 +36,7 @@ export function storeErrorOf(error: unknown, path: string): StoreError {
     return new StoreError('LOCKED', `${path} is in use by another agent`, { cause: error })
   }
   if (code === 'SQLITE_NOTADB') {
-    return new StoreError('PASSPHRASE', `${path} cannot be read with this passphrase`, { cause: error })
+    return new StoreError('PASSPHRASE', `${path} cannot be read: its passphrase is missing or wrong`, { cause: error })
   }
   return new StoreError('IO', `${path}: ${typeof code === 'string' ? code : 'database failure'}`, { cause: error })
 }

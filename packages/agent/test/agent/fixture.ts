@@ -36,6 +36,11 @@ export class World implements AsyncDisposable {
     return agent
   }
 
+  /** Closes `part` at the end too. */
+  add(part: { close(): Promise<void> }): void {
+    this.#parts.add(part)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const parts = [...this.#parts].reverse()
     for (const part of parts) await part.close()
@@ -212,7 +217,7 @@ export async function connect(
   return { connA, connB, pqA: conA.pq, pqB: conB.pq }
 }
 
-/** Sends a text, waits until it has arrived and acknowledges it, with a receipt when asked for. */
+/** Sends a text, waits until it has arrived and acknowledges it, with a receipt, which is acknowledged too, when asked for. */
 export async function deliver(
   from: { agent: TestAgent; connId: string },
   to: { agent: TestAgent; connId: string },
@@ -223,5 +228,9 @@ export async function deliver(
   const event = await to.agent.expect('MSG', { connId: to.connId })
   await to.agent.api.ackMessage(to.connId, event.msgId, { receipt })
   await from.agent.expect('SENT', { connId: from.connId, msgId: sentId })
+  if (receipt) {
+    const rcvd = await from.agent.expect('RCVD', { connId: from.connId })
+    await from.agent.api.ackMessage(from.connId, rcvd.msgId)
+  }
   return { sentId, event }
 }
