@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs'
+import { resolve } from 'node:path'
 import Libsql from 'libsql'
 import { StoreError, storeErrorOf } from './store-error.ts'
 
@@ -20,6 +21,12 @@ interface PendingWork {
   resolve(value: unknown): void
   reject(reason: unknown): void
 }
+
+/**
+ * Files that this process has open. A second descriptor of a file, once closed, would give up the process's lock on
+ * it (POSIX), so nobody here may open one twice.
+ */
+const openFiles = new Set<string>()
 
 /** Most transactions that one commit carries, so that a long queue does not hold up the event loop. */
 const MAX_GROUP = 64
@@ -48,6 +55,8 @@ export class SqliteDatabase implements Db {
    * @throws StoreError LOCKED, PASSPHRASE, IO
    */
   static open(path: string, key?: string): SqliteDatabase {
+    const file = resolve(path)
+    if (openFiles.has(file)) throw new StoreError('LOCKED', `${path} is in use by another agent`)
     let engine: Libsql.Database | undefined
     try {
       makePrivate(path)
@@ -61,6 +70,7 @@ export class SqliteDatabase implements Db {
       engine.exec('BEGIN IMMEDIATE')
       engine.prepare('SELECT count(*) FROM sqlite_master').get([])
       engine.exec('COMMIT')
+      openFiles.add(file)
       return new SqliteDatabase(path, engine)
     } catch (error) {
       engine?.close()
@@ -137,6 +147,7 @@ export class SqliteDatabase implements Db {
       this.#engine.exec(sql)
     }
     this.#engine.close()
+    openFiles.delete(resolve(this.path))
   }
 
   #checkOpen(): void {

@@ -49,13 +49,17 @@ describe('what a peer may send', () => {
     const badMessage = { type: 'A_MESSAGE' }
     await expectError(new Uint8Array(), badMessage)
     await expectError(randomBytes(10), badMessage)
-    await expectError(bytes('\0\x04' + '2'.repeat(100)), badMessage)
+    await expectError(bytes(`\0\x04${'2'.repeat(100)}`), badMessage)
     await expectError(sealMessage(wrongKey, randomBytes(10)), { type: 'A_CRYPTO', cryptoErr: { type: 'DECRYPT_CB' } })
     await expectError(sealMessage({ ...queue, clientVersion: 9 }, randomBytes(10)), { type: 'A_VERSION' })
     await expectError(sealMessage(queue, randomBytes(0)), badMessage)
     await expectError(sealMessage(queue, bytes('\0\x07X')), badMessage)
     await expectError(encryptedWith(queue, randomBytes(5)), badMessage)
-    const invitation = encode(agentEnvelopeCodec, { type: 'confirmation', agentVersion: 7, encConnInfo: randomBytes(9) })
+    const invitation = encode(agentEnvelopeCodec, {
+      type: 'confirmation',
+      agentVersion: 7,
+      encConnInfo: randomBytes(9),
+    })
     await expectError(sealMessage(queue, invitation), {
       type: 'A_PROHIBITED',
       prohibitedErr: 'confirmation after confirmation',

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 import { AgentError } from '@parley/agent'
 import { CuttingProxy } from './cutting-proxy.ts'
-import { bytes, deliver, type TestAgent, World } from './fixture.ts'
+import { bytes, deliver, type TestAgent, type TestRouter, World } from './fixture.ts'
 
 /** About half a block: the moments before and after each of them are met. */
 const STEP = 9000
@@ -22,29 +22,35 @@ async function persistently<T>(call: () => Promise<T>): Promise<T> {
 }
 
 async function untilJoined(joiner: TestAgent, link: string): Promise<string> {
-  return (await persistently(() => joiner.api.joinConnection({ link, info: bytes('B') }))).connId
-}
-
-async function proxiedWorld(world: World) {
-  const router = await world.router()
-  const proxy = await CuttingProxy.start(() => router.running.port)
-  world.add(proxy)
-  return { router, proxy, address: proxy.addressOf(router.address) }
+  return (await persistently(() => joiner.api.joinConnection({ link, info: bytes('B'), pq: false }))).connId
 }
 
 describe('an interrupted handshake', { concurrency: 4 }, () => {
+  const shared = new World()
+  let router: TestRouter
+
+  before(async () => {
+    router = await shared.router()
+  })
+  after(() => shared[Symbol.asyncDispose]())
+
+  async function proxied(world: World) {
+    const proxy = await CuttingProxy.start(() => router.running.port)
+    world.add(proxy)
+    return { proxy, address: proxy.addressOf(router.address) }
+  }
   for (const slow of [false, true]) {
     for (let step = 0; step < STEPS; step += slow ? 2 : 1) {
       it(`is finished by joining again: cut ${step}, ${slow ? 'slow' : 'fast'}`, async () => {
         await using world = new World()
-        const { router, proxy, address } = await proxiedWorld(world)
+        const { proxy, address } = await proxied(world)
         const a = await world.agent('a', router.address)
         const b = await world.agent('b', address, { config: { senderSecures: !slow } })
-        const { connId: connA, link } = await a.api.createConnection({ mode: 'invitation' })
+        const { connId: connA, link } = await a.api.createConnection({ mode: 'invitation', pq: false })
         proxy.cutAfter(step * STEP)
-        const proxied = link.replaceAll(`%3A${router.running.port}`, `%3A${proxy.port}`)
-        assert.notEqual(proxied, link)
-        const connB = await untilJoined(b, proxied)
+        const throughProxy = link.replaceAll(`%3A${router.running.port}`, `%3A${proxy.port}`)
+        assert.notEqual(throughProxy, link)
+        const connB = await untilJoined(b, throughProxy)
         const conf = await a.expect('CONF', { connId: connA })
         await a.api.allowConnection(connA, conf.confId, bytes('A'))
         await b.expect('INFO', { connId: connB })
@@ -60,11 +66,11 @@ describe('an interrupted handshake', { concurrency: 4 }, () => {
   for (let step = 0; step < STEPS; step++) {
     it(`goes on by itself at the initiator: cut ${step}`, async () => {
       await using world = new World()
-      const { router, proxy, address } = await proxiedWorld(world)
+      const { proxy, address } = await proxied(world)
       const a = await world.agent('a', address, { config: { senderSecures: step % 2 === 0 } })
       const b = await world.agent('b', router.address, { config: { senderSecures: step % 3 === 0 } })
       const { connId: connA, link } = await a.api.createConnection({ mode: 'invitation' })
-      const { connId: connB } = await b.api.joinConnection({ link, info: bytes('B') })
+      const { connId: connB } = await b.api.joinConnection({ link, info: bytes('B'), pq: false })
       const conf = await a.expect('CONF', { connId: connA })
       proxy.cutAfter(step * STEP)
       await a.api.allowConnection(connA, conf.confId, bytes('A'))
@@ -77,14 +83,14 @@ describe('an interrupted handshake', { concurrency: 4 }, () => {
   for (let step = 0; step < STEPS; step += 2) {
     it(`is finished by requesting a contact again: cut ${step}`, async () => {
       await using world = new World()
-      const { router, proxy, address } = await proxiedWorld(world)
+      const { proxy, address } = await proxied(world)
       const owner = await world.agent('owner', router.address)
       const requester = await world.agent('requester', address)
       const { link } = await owner.api.createConnection({ mode: 'contact' })
       proxy.cutAfter(step * STEP)
       const connB = await untilJoined(requester, link)
       const request = await owner.expect('REQ')
-      const accept = () => owner.api.acceptContact(request.invId, { info: bytes('A') })
+      const accept = () => owner.api.acceptContact(request.invId, { info: bytes('A'), pq: false })
       const { connId: connA } = await persistently(accept)
       const conf = await requester.expect('CONF', { connId: connB })
       await requester.api.allowConnection(connB, conf.confId, bytes('B'))
@@ -95,7 +101,6 @@ describe('an interrupted handshake', { concurrency: 4 }, () => {
 
   it('is not begun twice with one invitation', async () => {
     await using world = new World()
-    const router = await world.router()
     const a = await world.agent('a', router.address)
     const b = await world.agent('b', router.address)
     const c = await world.agent('c', router.address)
