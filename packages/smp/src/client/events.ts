@@ -1,6 +1,5 @@
 import type { BrokerMessage, CommandType, EntityId, SmpServer } from '../protocol/index.ts'
 import type { SmpClientError } from './errors.ts'
-import type { SmpClient } from './smp-client.ts'
 
 /**
  * What a router sent that no command waits for: `spec/smp.md §9`. Byte strings are views of a received block:
@@ -19,9 +18,8 @@ export type ServerTransmission =
   /** A pushed ERR (BLOCKED), something that cannot be read, or an answer to nothing that was asked. */
   | { readonly type: 'error'; readonly entityId: EntityId; readonly error: SmpClientError }
 
-/** What arrived together on one connection, in order, never empty. */
+/** What arrived together on one connection, in order, never empty. The session id names the connection. */
 export interface ServerTransmissionBatch {
-  readonly client: SmpClient
   readonly server: SmpServer
   readonly version: number
   readonly sessionId: Uint8Array

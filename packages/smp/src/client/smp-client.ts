@@ -331,7 +331,7 @@ export class SmpClient implements AsyncDisposable {
   async #emit(transmissions: readonly ServerTransmission[], signal?: AbortSignal): Promise<void> {
     const { events } = this.#options
     if (!events) return
-    const batch = { client: this, server: this.server, version: this.version, sessionId: this.sessionId, transmissions }
+    const batch = { server: this.server, version: this.version, sessionId: this.sessionId, transmissions }
     if (!events.tryPut(batch)) await events.put(batch, signal)
   }
 }

@@ -44,7 +44,6 @@ suite('events', () => {
     )
     const batch = await events.take()
     assert.ok(batch)
-    assert.equal(batch.client, client)
     assert.equal(batch.server, client.server)
     assert.equal(batch.version, client.version)
     assert.deepEqual(batch.sessionId, session.connection.sessionId)

@@ -45,7 +45,7 @@ async function connect(options: SmpClientOptions = {}): Promise<Connected> {
     async nextEvent() {
       if (waiting.length === 0) {
         const batch = await events.take()
-        assert.equal(batch?.client, client)
+        assert.deepEqual(batch?.sessionId, client.sessionId)
         waiting.push(...(batch?.transmissions ?? []))
       }
       const event = waiting.shift()
