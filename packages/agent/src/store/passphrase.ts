@@ -2,7 +2,7 @@ import { randomBytes, scryptSync } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { makePrivate, SqliteDatabase } from './database.ts'
-import { StoreError } from './store-error.ts'
+import { StoreError, storeErrorOf } from './store-error.ts'
 
 const SALT_LENGTH = 32
 const KEY_LENGTH = 32
@@ -23,8 +23,19 @@ export function storeKey(path: string, passphrase: string): string {
   return scryptSync(passphrase.normalize('NFC'), salt, KEY_LENGTH, SCRYPT).toString('hex')
 }
 
-/** Opens the database file of a store with its passphrase. */
+/**
+ * Opens the database file of a store with its passphrase.
+ * @throws StoreError LOCKED, PASSPHRASE, IO
+ */
 export function openWithPassphrase(path: string, passphrase: string | undefined): SqliteDatabase {
+  try {
+    return openFile(path, passphrase)
+  } catch (error) {
+    throw storeErrorOf(error, path)
+  }
+}
+
+function openFile(path: string, passphrase: string | undefined): SqliteDatabase {
   rmSync(temporaryPath(path), { force: true })
   if (passphrase === undefined) return SqliteDatabase.open(path)
   if (existsSync(path) && !existsSync(saltPath(path))) {
@@ -52,6 +63,8 @@ export function changePassphrase(path: string, from: string | undefined, to: str
     syncFile(temporary)
     renameSync(temporary, path)
     syncFile(dirname(path))
+  } catch (error) {
+    throw storeErrorOf(error, path)
   } finally {
     db.close()
     rmSync(temporary, { force: true })
