@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomFillSync } from 'node:crypto'
 import { validateChain, verifySignedKey } from '@parley/core/certificates'
 import { dh, PrivateKey, type PublicKey } from '@parley/core/crypto'
 import { encode } from '@parley/core/encoding'
@@ -28,6 +28,24 @@ import {
 const VERSION = 18
 const CONNECT_TIMEOUT = 60_000
 const NO_ID = new Uint8Array()
+
+/** A command as it stands in a block. */
+export interface PreparedCommand {
+  readonly corrId: Uint8Array
+  readonly content: Uint8Array
+}
+
+const pool = Buffer.alloc(24 * 256)
+let taken = pool.length
+
+function randomId(): Uint8Array {
+  if (taken === pool.length) {
+    randomFillSync(pool)
+    taken = 0
+  }
+  taken += 24
+  return Uint8Array.from(pool.subarray(taken - 24, taken))
+}
 
 /**
  * A connection of the load: no more than the wire takes, so that the router is what is measured. Each command goes
@@ -72,12 +90,23 @@ export class RawConnection {
 
   /** Sends a command; returns its corrId. */
   send(command: Command, entityId: Uint8Array = NO_ID, key?: AuthPrivateKey): Uint8Array {
-    const corrId = new Uint8Array(randomBytes(24))
+    const prepared = this.prepare(command, entityId, key)
+    this.repeat(prepared)
+    return prepared.corrId
+  }
+
+  /** Sends a command that was prepared, any number of times: the router does the same work for each. */
+  repeat({ content }: PreparedCommand): void {
+    this.#connection.write(this.#seal.encrypt(content)).catch(() => {})
+  }
+
+  /** Encodes and signs a command, which is most of what sending costs a client. */
+  prepare(command: Command, entityId: Uint8Array = NO_ID, key?: AuthPrivateKey): PreparedCommand {
+    const corrId = randomId()
     const session = { version: VERSION, sessionId: this.#connection.sessionId }
     const { authorized, body } = encodeCommand({ corrId, entityId, message: command }, session)
     const signed = key ? { authorization: authorize(key, { authorized, corrId }), body } : { body }
-    this.#connection.write(this.#seal.encrypt(encodeBatch([signed], VERSION))).catch(() => {})
-    return corrId
+    return { corrId, content: encodeBatch([signed], VERSION) }
   }
 
   close(): void {

@@ -17,9 +17,12 @@ export class ByteWriter {
   #buffer: Buffer
   #length = 0
 
-  /** @param capacity expected number of bytes; the buffer grows when it is exceeded */
-  constructor(capacity = 256) {
-    this.#buffer = Buffer.allocUnsafe(capacity)
+  /**
+   * @param into expected number of bytes, or where to write them; when that is exceeded the writer goes on in a larger
+   * buffer of its own
+   */
+  constructor(into: number | Buffer = 256) {
+    this.#buffer = typeof into === 'number' ? Buffer.allocUnsafe(into) : into
   }
 
   /** Number of bytes written so far. */

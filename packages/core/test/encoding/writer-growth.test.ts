@@ -18,4 +18,13 @@ describe('ByteWriter', () => {
       assert.equal(Buffer.from(writer.finish()).toString('hex'), expected.repeat(100), name)
     }
   })
+
+  it('writes into a given buffer, and beside it what does not fit', () => {
+    const given = Buffer.alloc(4)
+    assert.equal(new ByteWriter(given).word16(1).word16(2).finish().buffer, given.buffer)
+    assert.deepEqual([...given], [0, 1, 0, 2])
+    const longer = new ByteWriter(given).word32(3).byte(4).finish()
+    assert.notEqual(longer.buffer, given.buffer)
+    assert.deepEqual([...longer], [0, 0, 0, 3, 4])
+  })
 })

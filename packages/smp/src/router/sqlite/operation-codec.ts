@@ -9,9 +9,6 @@ import type {
   QueueRowChange,
 } from './operations.ts'
 
-/** Bytes of an operation besides its long fields, roughly. */
-const SMALL = 512
-
 const numberCodec: Codec<number> = {
   encode(writer, value) {
     writer.int64(BigInt(value))
@@ -229,25 +226,19 @@ const operationCodec: Codec<Operation> = {
 }
 
 /**
- * A batch of operations for the database's thread, in a buffer of its own that can be given away: a structured clone
- * of so many small objects takes longer than everything else that is done with them.
+ * A batch of operations for the database's thread. A structured clone of so many small objects would take longer than
+ * everything else that is done with them.
+ * @param shared memory of both threads, where the batch is put when there is room
+ * @returns how much of `shared` it takes, or bytes in a buffer of their own that can be given away
  */
-export function encodeOperations(operations: readonly Operation[]): Uint8Array<ArrayBuffer> {
-  const capacity = operations.reduce((sum, { ask }) => sum + SMALL + longFields(ask), 0)
-  const writer = new ByteWriter(capacity)
+export function encodeOperations(operations: readonly Operation[], shared: Buffer): number | Uint8Array<ArrayBuffer> {
+  const writer = new ByteWriter(shared)
   writeMany(writer, operations, operationCodec.encode)
   const bytes = writer.finish()
-  // Small ones are cut from a pool, which belongs to this thread.
-  return bytes.buffer.byteLength === Buffer.poolSize ? new Uint8Array(bytes) : (bytes as Uint8Array<ArrayBuffer>)
+  return bytes.buffer === shared.buffer ? bytes.length : new Uint8Array(bytes)
 }
 
 /** What {@link encodeOperations} encoded; byte strings are views. */
 export function decodeOperations(reader: ByteReader): Operation[] {
   return readMany(reader, operationCodec.decode)
-}
-
-function longFields(ask: Operation['ask']): number {
-  if ('message' in ask && typeof ask.message === 'object') return ask.message.body?.length ?? 0
-  if ('link' in ask && ask.link) return ask.link.fixed.length + ask.link.user.length
-  return 'ids' in ask ? ask.ids.length * 256 : 0
 }

@@ -90,10 +90,12 @@ export interface WorkerOptions {
   readonly file: string
   /** File whose lock says that a router works on the folder. */
   readonly lockFile: string
+  /** Memory of both threads: batches go through it. */
+  readonly shared: SharedArrayBuffer
 }
 
-/** A batch is what `encodeOperations` made of it. */
-export type ToWorker = { readonly type: 'batch'; readonly operations: Uint8Array } | { readonly type: 'close' }
+/** A batch is what `encodeOperations` made of it: bytes, or how much of the shared memory they take. */
+export type ToWorker = { readonly type: 'batch'; readonly operations: Uint8Array | number } | { readonly type: 'close' }
 
 export type FromWorker =
   | { readonly type: 'opened'; readonly nextMessageNumber: MessageNumber }

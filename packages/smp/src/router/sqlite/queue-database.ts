@@ -47,8 +47,12 @@ export class QueueDatabase {
   constructor(file: string) {
     const database = new Database(file, { timeout: 5000 })
     this.#database = database
+    // A message of 16 KB takes two pages, with the least writing of all sizes; takes effect in a new file only.
+    database.exec('PRAGMA page_size = 8192')
     database.exec('PRAGMA journal_mode = WAL')
     database.exec('PRAGMA synchronous = FULL')
+    // KiB: enough for the messages that come and go within a second, which are not read back from the file then.
+    database.exec('PRAGMA cache_size = -16384')
     migrate(database)
     this.#nextQueueNumber = highest(database, 'queues') + 1
     this.nextMessageNumber = highest(database, 'messages') + 1

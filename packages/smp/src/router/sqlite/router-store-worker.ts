@@ -15,7 +15,7 @@ function main(): void {
   if (!port) throw new Error('runs as a worker thread only')
   const send = (message: FromWorker, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer)
 
-  const { file, lockFile } = workerData as WorkerOptions
+  const { file, lockFile, shared } = workerData as WorkerOptions
   let lock: Database.Database
   let database: QueueDatabase
   try {
@@ -32,8 +32,9 @@ function main(): void {
     return
   }
 
-  const runBatch = (operations: Uint8Array) => {
-    const outcomes = database.execute(decodeOperations(new ByteReader(operations)))
+  const runBatch = (operations: Uint8Array | number) => {
+    const bytes = typeof operations === 'number' ? Buffer.from(shared, 0, operations) : operations
+    const outcomes = database.execute(decodeOperations(new ByteReader(bytes)))
     if (outcomes.every((outcome) => 'answer' in outcome && outcome.answer === undefined)) {
       send({ type: 'outcomes' })
       return

@@ -37,6 +37,9 @@ const LOCK_FILE = 'smp-router.lock'
 /** Operations that one transaction takes at most: bounds how long the first of them waits for the last. */
 const MAX_BATCH = 512
 
+/** Bytes of memory through which batches go: room for sixty of the largest messages. */
+const SHARED_MEMORY = 1024 * 1024
+
 const NO_ANSWER: Outcome = { answer: undefined }
 
 interface Waiting {
@@ -52,14 +55,16 @@ interface Waiting {
 export class SqliteRouterStore implements RouterStore {
   readonly nextMessageNumber: MessageNumber
   readonly #worker: Worker
+  readonly #shared: Buffer
   readonly #queued: Waiting[] = []
   #running: Waiting[] = []
   #sendScheduled = false
   #closing: PromiseWithResolvers<void> | undefined
   #failure: StoreError | undefined
 
-  private constructor(worker: Worker, nextMessageNumber: MessageNumber) {
+  private constructor(worker: Worker, shared: SharedArrayBuffer, nextMessageNumber: MessageNumber) {
     this.#worker = worker
+    this.#shared = Buffer.from(shared)
     this.nextMessageNumber = nextMessageNumber
     worker.on('message', (message: FromWorker) => this.#receive(message))
     worker.on('error', (cause) => this.#fail(new StoreError('the database thread failed', { cause })))
@@ -72,7 +77,8 @@ export class SqliteRouterStore implements RouterStore {
    */
   static async open(folder: string): Promise<SqliteRouterStore> {
     await mkdir(folder, { recursive: true, mode: 0o700 })
-    const options: WorkerOptions = { file: join(folder, DATABASE_FILE), lockFile: join(folder, LOCK_FILE) }
+    const shared = new SharedArrayBuffer(SHARED_MEMORY)
+    const options: WorkerOptions = { file: join(folder, DATABASE_FILE), lockFile: join(folder, LOCK_FILE), shared }
     // Sources, compiled files and bundles each have the worker's file beside them, with their own extension.
     const worker = new Worker(new URL(`./router-store-worker${extname(import.meta.url)}`, import.meta.url), {
       workerData: options,
@@ -86,7 +92,7 @@ export class SqliteRouterStore implements RouterStore {
     } catch (cause) {
       throw new StoreError('the database thread failed', { cause })
     }
-    if (first.type === 'opened') return new SqliteRouterStore(worker, first.nextMessageNumber)
+    if (first.type === 'opened') return new SqliteRouterStore(worker, shared, first.nextMessageNumber)
     await worker.terminate()
     if (first.type === 'failed' && first.locked) throw new StoreLockedError(folder, { cause: new Error(first.error) })
     throw new StoreError(`cannot open the database: ${first.type === 'failed' ? first.error : first.type}`)
@@ -185,8 +191,11 @@ export class SqliteRouterStore implements RouterStore {
     }
     this.#running = this.#queued.splice(0, MAX_BATCH)
     try {
-      const operations = encodeOperations(this.#running.map(({ operation }) => operation))
-      this.#worker.postMessage({ type: 'batch', operations } satisfies ToWorker, [operations.buffer])
+      // The worker is not at work, so the shared memory is free.
+      const batch = this.#running.map(({ operation }) => operation)
+      const operations = encodeOperations(batch, this.#shared)
+      const transfer = typeof operations === 'number' ? [] : [operations.buffer]
+      this.#worker.postMessage({ type: 'batch', operations } satisfies ToWorker, transfer)
     } catch (cause) {
       const error = new StoreError('an operation cannot be given to the database', { cause })
       for (const { reject } of this.#running.splice(0)) reject(error)
