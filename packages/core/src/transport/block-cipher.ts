@@ -1,14 +1,15 @@
 import { BOX_KEY_LENGTH, BOX_TAG_LENGTH, BoxKey, CryptoError, hkdfSha512 } from '../crypto/index.ts'
-import { DecodeError, EncodeError, pad, unpad } from '../encoding/index.ts'
+import { DecodeError, EncodeError, PAD_OVERHEAD, pad, unpad } from '../encoding/index.ts'
 import { CHAIN_KEY_LENGTH, chainStep } from './block-chain.ts'
 import { BLOCK_SIZE } from './block-connection.ts'
 import { TransportError } from './errors.ts'
 
+const FILL = 0x23
 const PADDED_LENGTH = BLOCK_SIZE - BOX_TAG_LENGTH
 const BOX_KEY_END = CHAIN_KEY_LENGTH + BOX_KEY_LENGTH
 
 /** Largest content of an encrypted block; batches are kept one byte smaller: `spec/smp.md §2.4`. */
-export const MAX_ENCRYPTED_BLOCK_CONTENT = PADDED_LENGTH - 2
+export const MAX_ENCRYPTED_BLOCK_CONTENT = PADDED_LENGTH - PAD_OVERHEAD
 
 /** How the content of a connection's blocks is put into {@link BLOCK_SIZE} bytes and taken out. */
 export interface BlockSeal {
@@ -17,6 +18,15 @@ export interface BlockSeal {
    * @throws TransportError LARGE_MSG when it does not fit
    */
   encrypt(content: Uint8Array): Uint8Array
+  /** Where the content of a block begins that {@link sealInPlace} is to seal. */
+  readonly contentAt: number
+  /**
+   * As {@link encrypt}, for content that was written to its place in the block: no buffers, no copies.
+   * @param block {@link BLOCK_SIZE} bytes
+   * @param length bytes of the content
+   * @throws TransportError LARGE_MSG when it does not fit
+   */
+  sealInPlace(block: Uint8Array, length: number): void
   /**
    * The content of a received block: a view of the block, whose bytes are replaced.
    * @throws TransportError BLOCK when it is malformed or not authentic
@@ -30,8 +40,15 @@ export const paddedBlocks: BlockSeal = {
     try {
       return pad(content, BLOCK_SIZE)
     } catch (error) {
-      throw error instanceof EncodeError ? largeMessage(content, error) : error
+      throw error instanceof EncodeError ? largeMessage(content.length, error) : error
     }
+  },
+  contentAt: PAD_OVERHEAD,
+  sealInPlace(block, length) {
+    if (length > BLOCK_SIZE - PAD_OVERHEAD) throw largeMessage(length)
+    block[0] = length >> 8
+    block[1] = length & 0xff
+    block.fill(FILL, PAD_OVERHEAD + length)
   },
   decrypt(block) {
     if (block.length !== BLOCK_SIZE) throw wrongLength(block)
@@ -49,6 +66,7 @@ export const paddedBlocks: BlockSeal = {
  * also one that does not decrypt, so both sides must see the same blocks in the same order.
  */
 export class BlockCipher implements BlockSeal {
+  readonly contentAt = BOX_TAG_LENGTH + PAD_OVERHEAD
   #sendChain: Uint8Array
   #receiveChain: Uint8Array
 
@@ -69,10 +87,21 @@ export class BlockCipher implements BlockSeal {
   }
 
   encrypt(content: Uint8Array): Uint8Array {
-    if (content.length > MAX_ENCRYPTED_BLOCK_CONTENT) throw largeMessage(content)
+    if (content.length > MAX_ENCRYPTED_BLOCK_CONTENT) throw largeMessage(content.length)
+    const { key, nonce } = this.#nextSend()
+    return key.seal(nonce, content, PADDED_LENGTH)
+  }
+
+  sealInPlace(block: Uint8Array, length: number): void {
+    if (length > MAX_ENCRYPTED_BLOCK_CONTENT) throw largeMessage(length)
+    const { key, nonce } = this.#nextSend()
+    key.sealInPlace(nonce, block, length)
+  }
+
+  #nextSend(): Step {
     const step = advance(this.#sendChain)
     this.#sendChain = step.chain
-    return step.key.seal(step.nonce, content, PADDED_LENGTH)
+    return step
   }
 
   decrypt(block: Uint8Array): Uint8Array {
@@ -103,8 +132,8 @@ function advance(chain: Uint8Array): Step {
   }
 }
 
-function largeMessage(content: Uint8Array, cause?: Error): TransportError {
-  return new TransportError('LARGE_MSG', `content of ${content.length} bytes does not fit a block`, cause && { cause })
+function largeMessage(length: number, cause?: Error): TransportError {
+  return new TransportError('LARGE_MSG', `content of ${length} bytes does not fit a block`, cause && { cause })
 }
 
 function wrongLength(block: Uint8Array): TransportError {

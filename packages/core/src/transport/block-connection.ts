@@ -32,10 +32,10 @@ export interface BlockConnection {
   /**
    * Sends one block of exactly {@link BLOCK_SIZE} bytes; blocks written before the event loop turns go out together.
    * Settles when the connection may take the next one; ignoring the promise is safe but gives up back-pressure.
-   * The block must not be changed afterwards.
+   * The block must not be changed before `onTaken` is called, which happens in any case.
    * @throws RangeError for another length; NetworkError FAILED when the connection is closed or closes before that
    */
-  write(block: Uint8Array): Promise<void>
+  write(block: Uint8Array, onTaken?: () => void): Promise<void>
   /** Ends the connection after what was written has been sent. Readers see an orderly end. */
   close(): void
   /** Ends the connection at once. Readers see `reason`, or an orderly end without one. */

@@ -108,19 +108,23 @@ export class TlsBlockConnection implements BlockConnection {
     }
   }
 
-  write(block: Uint8Array): Promise<void> {
+  write(block: Uint8Array, onTaken?: () => void): Promise<void> {
     if (block.length !== BLOCK_SIZE) {
+      onTaken?.()
       return ignorable(Promise.reject(new RangeError(`block of ${block.length} bytes, not ${BLOCK_SIZE}`)))
     }
     const socket = this.#socket
-    if (!socket.writable) return ignorable(Promise.reject(this.#closedError()))
+    if (!socket.writable) {
+      onTaken?.()
+      return ignorable(Promise.reject(this.#closedError()))
+    }
     if (!this.#corked) {
       this.#corked = true
       socket.cork()
       // After all promise reactions of this turn, so that one system call and few packets take all their blocks.
       process.nextTick(TlsBlockConnection.#flushLater, this)
     }
-    if (socket.write(block)) return READY
+    if (socket.write(block, onTaken)) return READY
     if (!this.#writable) {
       this.#writable = Promise.withResolvers()
       ignorable(this.#writable.promise)

@@ -51,6 +51,27 @@ suite('block encryption of the originals', () => {
   }
 })
 
+test('sealing in place makes the same blocks, and refuses the same contents', () => {
+  const seals = [
+    [BlockCipher.create(sessionId, secret, 'client'), BlockCipher.create(sessionId, secret, 'client'), 16_366],
+    [paddedBlocks, paddedBlocks, 16_382],
+  ] as const
+  for (const [copying, inPlace, longest] of seals) {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(longest), (start, length) => {
+        const content = Buffer.alloc(length, 7)
+        content.set(start.subarray(0, length))
+        const block = Buffer.alloc(BLOCK_SIZE, 0xff)
+        block.set(content, inPlace.contentAt)
+        inPlace.sealInPlace(block, length)
+        assert.deepEqual(block, copying.encrypt(content))
+      }),
+    )
+    const block = Buffer.alloc(BLOCK_SIZE)
+    assert.throws(() => inPlace.sealInPlace(block, longest + 1), isTransportError('LARGE_MSG'))
+  }
+})
+
 suite('BlockCipher', () => {
   const pair = () =>
     [BlockCipher.create(sessionId, secret, 'client'), BlockCipher.create(sessionId, secret, 'server')] as const
