@@ -75,6 +75,7 @@ export class Agent implements AsyncDisposable {
   readonly #subQ: SubQueue
   readonly #stop: AbortController
   readonly #running: { stopped(): Promise<void> }[]
+  readonly #calls = new Set<Promise<unknown>>()
   #closed: Promise<void> | undefined
 
   private constructor(
@@ -335,20 +336,25 @@ export class Agent implements AsyncDisposable {
     this.#stop.abort(new AgentError({ type: 'INACTIVE' }))
     this.#subQ.close()
     msgQ.close()
-    await clients.close()
+    await Promise.all([clients.close(), kem.close()])
     await Promise.all(this.#running.map((part) => part.stopped()))
-    await kem.close()
+    await Promise.allSettled(this.#calls)
     store.close()
   }
 
   async #call<T>(action: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted()
     if (this.#stop.signal.aborted) throw new AgentError({ type: 'INACTIVE' })
+    const running = action()
+    this.#calls.add(running)
     try {
-      return await action()
+      return await running
     } catch (error) {
       signal?.throwIfAborted()
-      throw toAgentError(error)
+      // What fails because of closing fails in many ways.
+      throw this.#stop.signal.aborted ? new AgentError({ type: 'INACTIVE' }, { cause: error }) : toAgentError(error)
+    } finally {
+      this.#calls.delete(running)
     }
   }
 }

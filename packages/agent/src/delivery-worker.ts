@@ -16,6 +16,7 @@ import {
   expiredDeliveries,
   finishDelivery,
   getMessageStatus,
+  hasDelivery,
   nextDelivery,
   type StatusReason,
   setDeliveryDelays,
@@ -98,21 +99,31 @@ export class DeliveryWorkers implements DeliverySignals {
     this.#context.outlet.post([{ event: { event: 'ERR', error } }])
   }
 
+  /**
+   * Sends message after message. The next one is sent while the last one's success is being stored: should that be
+   * lost in a crash, the message is sent again with the same key, which the recipient recognises.
+   */
   async #run(sndQueueId: number): Promise<void> {
     const { store, closing } = this.#context
+    let stored: Promise<void> = Promise.resolve()
+    let lastMsgId = 0
     while (!closing.aborted) {
       const queue = store.read((db) => getSndQueue(db, sndQueueId))
-      const delivery = queue && store.read((db) => nextDelivery(db, sndQueueId))
-      if (!queue || !delivery) {
-        this.#releasedAt.delete(sndQueueId)
-        return
-      }
-      await this.#deliver(queue, delivery)
+      const delivery = queue && store.read((db) => nextDelivery(db, sndQueueId, lastMsgId))
+      if (!queue || !delivery) break
+      const isSent = await this.#deliver(queue, delivery)
+      await stored
+      if (isSent) stored = this.#delivered(queue, delivery)
+      // A failure is noticed when the next message has been sent, or below.
+      stored.catch(() => undefined)
+      lastMsgId = delivery.message.msgId
     }
+    await stored
+    this.#releasedAt.delete(sndQueueId)
   }
 
-  /** Sends one message, as often as it takes. */
-  async #deliver(queue: SndQueueRecord, delivery: DeliveryRecord): Promise<void> {
+  /** Sends one message, as often as it takes; false when it is not to be sent any more. */
+  async #deliver(queue: SndQueueRecord, delivery: DeliveryRecord): Promise<boolean> {
     const { config, closing } = this.#context
     const tries: Tries = {
       slowDelay: delivery.slowDelay ?? config.slowRetry.initial,
@@ -123,13 +134,19 @@ export class DeliveryWorkers implements DeliverySignals {
       const sentAt = performance.now()
       const error = await this.#send(queue, delivery)
       closing.throwIfAborted()
-      if (!error) return this.#delivered(queue, delivery)
+      if (!error) return true
       const kind = this.#waitKind(delivery, error)
       if (kind === 'quota' && (this.#releasedAt.get(queue.sndQueueId) ?? 0) > sentAt) continue
-      if (!kind) return this.#failed(queue, delivery, error, 'error')
+      if (!kind) {
+        await this.#failed(queue, delivery, error)
+        return false
+      }
       const timeout = kind === 'quota' ? config.quotaTimeout : config.messageTimeout
-      if (config.now() - delivery.message.createdAt >= timeout) return this.#expired(queue, delivery, error, timeout)
-      if (!(await this.#wait(queue, delivery, tries, kind, error))) return
+      if (config.now() - delivery.message.createdAt >= timeout) {
+        await this.#expired(queue, delivery, error, timeout)
+        return false
+      }
+      if (!(await this.#wait(queue, delivery, tries, kind, error))) return false
     }
   }
 
@@ -184,16 +201,11 @@ export class DeliveryWorkers implements DeliverySignals {
     await applyEffectsAndWait(this.#context, effects)
   }
 
-  async #failed(
-    { connId }: SndQueueRecord,
-    delivery: DeliveryRecord,
-    error: AgentError,
-    type: StatusReason['type'],
-  ): Promise<void> {
+  async #failed({ connId }: SndQueueRecord, delivery: DeliveryRecord, error: AgentError): Promise<void> {
     const { store } = this.#context
     const effects = new Effects()
     await store.transaction((db) => {
-      if (getConnection(db, connId)) this.#fail(db, delivery, error, type, effects)
+      if (getConnection(db, connId)) this.#fail(db, delivery, error, 'error', effects)
     })
     await applyEffectsAndWait(this.#context, effects)
   }
@@ -265,7 +277,7 @@ export class DeliveryWorkers implements DeliverySignals {
     } finally {
       waiting.delete(queue.sndQueueId)
     }
-    return this.#context.store.read((db) => nextDelivery(db, queue.sndQueueId)?.deliveryId === delivery.deliveryId)
+    return this.#context.store.read((db) => hasDelivery(db, delivery.deliveryId))
   }
 
   async #recordWait(

@@ -15,6 +15,10 @@ import {
   type X3dhKeys,
 } from '../ratchet/index.ts'
 import type { Db } from './database.ts'
+import { RowCache } from './row-cache.ts'
+
+/** Ratchets as they were stored last, with their keys imported. */
+const ratchets = new RowCache<string, Ratchet>()
 
 /** Stores the private keys of a key agreement before its public keys are sent. */
 export function insertX3dhKeys(db: Db, connId: string, { key1, key2, kem }: X3dhKeys): void {
@@ -66,12 +70,15 @@ export function getSndE2eParams(db: Db, connId: string): E2eParams | undefined {
 export function getRatchet(db: Db, connId: string): Ratchet | undefined {
   const sql = 'SELECT ratchet_state FROM ratchets WHERE conn_id = ?'
   const row = db.get<{ ratchet_state: string | null }>(sql, connId)
-  return row?.ratchet_state ? parseRatchet(row.ratchet_state) : undefined
+  const text = row?.ratchet_state
+  return text ? ratchets.get(db, connId, text, () => parseRatchet(text)) : undefined
 }
 
 /** Stores the ratchet after a step. */
 export function updateRatchet(db: Db, connId: string, ratchet: Ratchet): void {
-  db.run('UPDATE ratchets SET ratchet_state = ? WHERE conn_id = ?', serializeRatchet(ratchet), connId)
+  const text = serializeRatchet(ratchet)
+  db.run('UPDATE ratchets SET ratchet_state = ? WHERE conn_id = ?', text, connId)
+  ratchets.set(db, connId, text, ratchet)
 }
 
 /** Stores the first ratchet of an initiator; the keys it was agreed with are forgotten. */

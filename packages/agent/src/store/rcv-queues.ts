@@ -2,6 +2,7 @@ import { PrivateKey, PublicKey } from '@parley/core/crypto'
 import type { AuthKey, QueueMode, SmpServer } from '@parley/smp/protocol'
 import type { Db } from './database.ts'
 import type { QueueLinkRecord, QueueStatus, RcvQueueRecord } from './records.ts'
+import { RowCache } from './row-cache.ts'
 import { type ServerRow, serverIdOf, serverOfRow } from './servers.ts'
 
 interface RcvQueueRow extends ServerRow {
@@ -26,6 +27,9 @@ interface RcvQueueRow extends ServerRow {
   readonly delete_errors: number
   readonly deleted: number
 }
+
+/** Keys that authorise commands, imported. */
+const rcvKeys = new RowCache<number, PrivateKey<'ed25519'>>()
 
 const SELECT = 'SELECT q.*, s.hosts, s.port, s.key_hash FROM rcv_queues q JOIN servers s USING (server_id)'
 
@@ -65,26 +69,26 @@ export function insertRcvQueue(db: Db, queue: NewRcvQueue): RcvQueueRecord {
 /** The queue with this id. */
 export function getRcvQueue(db: Db, rcvQueueId: number): RcvQueueRecord | undefined {
   const row = db.get<RcvQueueRow>(`${SELECT} WHERE q.rcv_queue_id = ?`, rcvQueueId)
-  return row && recordOf(row)
+  return row && recordOf(db, row)
 }
 
 /** The queue with this id at the server: what a message names. */
 export function findRcvQueue(db: Db, server: SmpServer, rcvId: Uint8Array): RcvQueueRecord | undefined {
   const sql = `${SELECT} WHERE s.hosts = ? AND s.port = ? AND s.key_hash = ? AND q.rcv_id = ?`
   const row = db.get<RcvQueueRow>(sql, server.hosts.join(','), server.port, server.keyHash, rcvId)
-  return row && recordOf(row)
+  return row && recordOf(db, row)
 }
 
 /** Queues of a connection, the primary one first. */
 export function rcvQueuesOf(db: Db, connId: string): RcvQueueRecord[] {
   const sql = `${SELECT} WHERE q.conn_id = ? ORDER BY q.is_primary DESC, q.rcv_queue_id`
-  return db.all<RcvQueueRow>(sql, connId).map(recordOf)
+  return db.all<RcvQueueRow>(sql, connId).map((row) => recordOf(db, row))
 }
 
 /** Queues to subscribe to: of connections that are not deleted or still wait for deliveries. */
 export function listRcvQueues(db: Db): RcvQueueRecord[] {
   const sql = `${SELECT} JOIN connections c USING (conn_id) WHERE q.deleted = 0 AND c.deleted_at IS NULL`
-  return db.all<RcvQueueRow>(sql).map(recordOf)
+  return db.all<RcvQueueRow>(sql).map((row) => recordOf(db, row))
 }
 
 /** Columns of a queue that change. */
@@ -124,13 +128,17 @@ export function removeRcvQueue(db: Db, rcvQueueId: number): void {
   db.run('DELETE FROM rcv_queues WHERE rcv_queue_id = ?', rcvQueueId)
 }
 
+function ed25519Of(der: Uint8Array): PrivateKey<'ed25519'> {
+  return PrivateKey.fromPkcs8(der) as PrivateKey<'ed25519'>
+}
+
 function linkOf(row: RcvQueueRow): QueueLinkRecord | undefined {
   const { link_id: linkId, link_key: linkKey, link_private_key: privateKey, link_fixed_data: fixedData } = row
   if (!linkId || !linkKey || !privateKey || !fixedData) return undefined
-  return { linkId, linkKey, privateKey: PrivateKey.fromPkcs8(privateKey) as PrivateKey<'ed25519'>, fixedData }
+  return { linkId, linkKey, privateKey: ed25519Of(privateKey), fixedData }
 }
 
-function recordOf(row: RcvQueueRow): RcvQueueRecord {
+function recordOf(db: Db, row: RcvQueueRow): RcvQueueRecord {
   const link = linkOf(row)
   return {
     rcvQueueId: row.rcv_queue_id,
@@ -138,7 +146,7 @@ function recordOf(row: RcvQueueRow): RcvQueueRecord {
     server: serverOfRow(row),
     rcvId: row.rcv_id,
     sndId: row.snd_id,
-    rcvPrivateKey: PrivateKey.fromPkcs8(row.rcv_private_key) as PrivateKey<'ed25519'>,
+    rcvPrivateKey: rcvKeys.get(db, row.rcv_queue_id, row.rcv_private_key, () => ed25519Of(row.rcv_private_key)),
     rcvDhSecret: row.rcv_dh_secret,
     e2ePrivateKey: PrivateKey.fromPkcs8(row.e2e_private_key) as PrivateKey<'x25519'>,
     ...(row.e2e_dh_secret && { e2eDhSecret: row.e2e_dh_secret }),

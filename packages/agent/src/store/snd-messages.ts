@@ -116,13 +116,14 @@ export function insertDelivery(db: Db, connId: string, msgId: number, sndQueueId
   db.run(sql, connId, msgId, sndQueueId)
 }
 
-/** The next message for a queue, in the order of ids. */
-export function nextDelivery(db: Db, sndQueueId: number): DeliveryRecord | undefined {
+/** The next message for a queue after `afterMsgId`, in the order of ids. */
+export function nextDelivery(db: Db, sndQueueId: number, afterMsgId = 0): DeliveryRecord | undefined {
   const row = db.get<DeliveryRow>(
     `SELECT d.delivery_id, d.slow_delay, d.fast_delay, m.*, b.body
      FROM snd_message_deliveries d JOIN snd_messages m USING (conn_id, msg_id) JOIN snd_message_bodies b USING (body_id)
-     WHERE d.snd_queue_id = ? ORDER BY d.msg_id LIMIT 1`,
+     WHERE d.snd_queue_id = ? AND d.msg_id > ? ORDER BY d.msg_id LIMIT 1`,
     sndQueueId,
+    afterMsgId,
   )
   if (!row) return undefined
   return {
@@ -133,6 +134,11 @@ export function nextDelivery(db: Db, sndQueueId: number): DeliveryRecord | undef
     ...(row.slow_delay !== null && { slowDelay: row.slow_delay }),
     ...(row.fast_delay !== null && { fastDelay: row.fast_delay }),
   }
+}
+
+/** True while the delivery is not finished. */
+export function hasDelivery(db: Db, deliveryId: number): boolean {
+  return db.get('SELECT 1 FROM snd_message_deliveries WHERE delivery_id = ?', deliveryId) !== undefined
 }
 
 /** Ids of queues that have messages to deliver. */

@@ -2,6 +2,7 @@ import { PrivateKey, PublicKey } from '@parley/core/crypto'
 import type { QueueMode, SmpServer } from '@parley/smp/protocol'
 import type { Db } from './database.ts'
 import type { QueueStatus, SndQueueRecord } from './records.ts'
+import { RowCache } from './row-cache.ts'
 import { type ServerRow, serverIdOf, serverOfRow } from './servers.ts'
 
 interface SndQueueRow extends ServerRow {
@@ -17,6 +18,9 @@ interface SndQueueRow extends ServerRow {
   readonly is_primary: number
   readonly replaces_queue_id: number | null
 }
+
+/** Keys that authorise commands, imported. */
+const sndKeys = new RowCache<number, PrivateKey<'ed25519'>>()
 
 const SELECT = 'SELECT q.*, s.hosts, s.port, s.key_hash FROM snd_queues q JOIN servers s USING (server_id)'
 
@@ -48,20 +52,20 @@ export function insertSndQueue(db: Db, queue: NewSndQueue): SndQueueRecord {
 /** The queue with this id. */
 export function getSndQueue(db: Db, sndQueueId: number): SndQueueRecord | undefined {
   const row = db.get<SndQueueRow>(`${SELECT} WHERE q.snd_queue_id = ?`, sndQueueId)
-  return row && recordOf(row)
+  return row && recordOf(db, row)
 }
 
 /** Queues of a connection, the primary one first. */
 export function sndQueuesOf(db: Db, connId: string): SndQueueRecord[] {
   const sql = `${SELECT} WHERE q.conn_id = ? ORDER BY q.is_primary DESC, q.snd_queue_id`
-  return db.all<SndQueueRow>(sql, connId).map(recordOf)
+  return db.all<SndQueueRow>(sql, connId).map((row) => recordOf(db, row))
 }
 
 /** A queue by its address: to find the connection that was made when a link was used before. */
 export function findSndQueue(db: Db, server: SmpServer, sndId: Uint8Array): SndQueueRecord | undefined {
   const sql = `${SELECT} WHERE s.port = ? AND s.key_hash = ? AND q.snd_id = ?`
   const row = db.get<SndQueueRow>(sql, server.port, server.keyHash, sndId)
-  return row && recordOf(row)
+  return row && recordOf(db, row)
 }
 
 /** Sets the status of a queue. */
@@ -69,13 +73,17 @@ export function setSndQueueStatus(db: Db, sndQueueId: number, status: QueueStatu
   db.run('UPDATE snd_queues SET status = ? WHERE snd_queue_id = ?', status, sndQueueId)
 }
 
-function recordOf(row: SndQueueRow): SndQueueRecord {
+function ed25519Of(der: Uint8Array): PrivateKey<'ed25519'> {
+  return PrivateKey.fromPkcs8(der) as PrivateKey<'ed25519'>
+}
+
+function recordOf(db: Db, row: SndQueueRow): SndQueueRecord {
   return {
     sndQueueId: row.snd_queue_id,
     connId: row.conn_id,
     server: serverOfRow(row),
     sndId: row.snd_id,
-    sndPrivateKey: PrivateKey.fromPkcs8(row.snd_private_key) as PrivateKey<'ed25519'>,
+    sndPrivateKey: sndKeys.get(db, row.snd_queue_id, row.snd_private_key, () => ed25519Of(row.snd_private_key)),
     e2ePublicKey: PublicKey.fromSpki(row.e2e_public_key) as PublicKey<'x25519'>,
     e2eDhSecret: row.e2e_dh_secret,
     status: row.status,

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { describe, it } from 'node:test'
 import { AgentError } from '@parley/agent'
 import { bytes, connect, text, World } from './fixture.ts'
@@ -111,6 +113,21 @@ describe('sending', () => {
     const receipt = await a.expect('RCVD', { connId: connA })
     await assert.rejects(a.api.ackMessage(connA, receipt.msgId, { receipt: true }), /PROHIBITED/)
     await a.api.ackMessage(connA, receipt.msgId)
+  })
+
+  it('ends calls that wait when it is closed', async () => {
+    await using world = new World()
+    const router = await world.router()
+    const silent = createServer()
+    silent.listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    world.add({ close: () => new Promise((done) => silent.close(() => done())) })
+    const { port } = silent.address() as AddressInfo
+    const a = await world.agent('a', router.address.replace(/:\d+$/, `:${port}`))
+    const call = a.api.createConnection({ mode: 'invitation' })
+    const [socket] = (await once(silent, 'connection')) as [Socket]
+    await Promise.all([a.close(), assert.rejects(call, { errorType: { type: 'INACTIVE' } })])
+    socket.destroy()
   })
 
   it('stops a call by its signal and every call after closing', async () => {
