@@ -43,8 +43,3 @@ export function statusOfRecord(connId: string, msgId: number, record: SndStatusR
     ...(reason && { reason }),
   }
 }
-
-/** States from which no other follows, except that `sent` becomes `received` when a receipt comes. */
-export function isSettled(state: MessageState): boolean {
-  return state === 'sent' || state === 'received' || state === 'failed'
-}

@@ -49,11 +49,6 @@ export function nextCommand(db: Db, connId: string, lane: CommandLane): CommandR
   return row && { commandId: row.command_id, connId: row.conn_id, command: JSON.parse(row.command) as InternalCommand }
 }
 
-/** Connections that have commands. */
-export function connectionsWithCommands(db: Db): string[] {
-  return db.all<{ conn_id: string }>('SELECT DISTINCT conn_id FROM commands').map((row) => row.conn_id)
-}
-
 /** Forgets a command that has run. */
 export function removeCommand(db: Db, commandId: number): void {
   db.run('DELETE FROM commands WHERE command_id = ?', commandId)

@@ -85,12 +85,6 @@ export function rcvQueuesOf(db: Db, connId: string): RcvQueueRecord[] {
   return db.all<RcvQueueRow>(sql, connId).map((row) => recordOf(db, row))
 }
 
-/** Queues to subscribe to: of connections that are not deleted or still wait for deliveries. */
-export function listRcvQueues(db: Db): RcvQueueRecord[] {
-  const sql = `${SELECT} JOIN connections c USING (conn_id) WHERE q.deleted = 0 AND c.deleted_at IS NULL`
-  return db.all<RcvQueueRow>(sql).map((row) => recordOf(db, row))
-}
-
 /** Columns of a queue that change. */
 export interface RcvQueueChange {
   readonly status?: QueueStatus
