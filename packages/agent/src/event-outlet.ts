@@ -2,6 +2,7 @@ import { QueueClosedError } from '@parley/core/queue'
 import type { EffectEvent } from './effects.ts'
 import type { AgentEvent } from './events.ts'
 import type { AgentStore } from './store/agent-store.ts'
+import { getRcvMessage } from './store/rcv-messages.ts'
 import { removeEvent } from './store/undelivered-events.ts'
 import type { SubQueue } from './sub-queue.ts'
 
@@ -55,11 +56,20 @@ export class EventOutlet {
     this.#announce(item)
     const { event, eventId } = item
     const taken = eventId === undefined ? {} : { taken: () => this.#forget(eventId) }
+    const isStale = () => this.#isAcknowledged(event)
     try {
-      await this.#subQ.put({ event, ...taken })
+      await this.#subQ.put({ event, ...taken, isStale })
     } catch (error) {
       if (!(error instanceof QueueClosedError)) throw error
     }
+  }
+
+  /** A message may have been delivered again, and acknowledged, while its event waited for the application. */
+  #isAcknowledged(event: AgentEvent): boolean {
+    if ((event.event !== 'MSG' && event.event !== 'RCVD') || this.#store.isClosed) return false
+    const { connId, msgId } = event
+    const message = this.#store.read((db) => getRcvMessage(db, connId, msgId))
+    return message === undefined || message.userAck
   }
 
   #announce({ event, eventId }: EffectEvent): void {

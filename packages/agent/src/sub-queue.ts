@@ -6,6 +6,8 @@ export interface QueuedEvent {
   readonly event: AgentEvent
   /** Called once the application has taken the event. */
   readonly taken?: () => void
+  /** Asked when the event's turn comes: true for one that is not to be told any more. */
+  readonly isStale?: () => boolean
 }
 
 /** Takes one kind of events; the next event waits until it has returned or its promise is settled. */
@@ -87,7 +89,8 @@ export class SubQueue {
     if (this.#queue.isClosed && !this.#held) for (const reader of this.#readers) reader.stop()
   }
 
-  async #deliver({ event, taken }: QueuedEvent): Promise<void> {
+  async #deliver({ event, taken, isStale }: QueuedEvent): Promise<void> {
+    if (isStale?.()) return
     for (const handler of this.#handlers.get(event.event) ?? []) {
       try {
         await handler(event)

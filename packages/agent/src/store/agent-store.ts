@@ -37,6 +37,10 @@ export class AgentStore {
     return new AgentStore(db)
   }
 
+  get isClosed(): boolean {
+    return this.#db.isClosed
+  }
+
   /** Reads what is committed, at once. */
   read<T>(query: (db: Db) => T): T {
     return query(this.#db)

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { cpSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { bytes, connect, type TestAgent, text, World } from './fixture.ts'
+import { Agent } from '@parley/agent'
+import { bytes, connect, FAST, type TestAgent, text, World } from './fixture.ts'
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 /** A copy of an agent's database, as a backup that is put back. The agent must be closed. */
 function backup({ path }: TestAgent): () => void {
@@ -47,6 +50,36 @@ describe('receiving', () => {
     assert.equal(again.msgId, first.msgId)
     await b.api.ackMessage(connB, again.msgId, { receipt: true })
     await a.expect('RCVD', { connId: connA })
+  })
+
+  it('does not repeat a message that was acknowledged while the repetition waited for the application', async () => {
+    await using world = new World()
+    const router = await world.router()
+    const a = await world.agent('a', router.address)
+    const b = await world.agent('b', router.address)
+    const { connA, connB } = await connect(a, b)
+    await b.close()
+    await a.api.sendMessage(connA, bytes('once'))
+    await a.api.sendMessage(connA, bytes('and then'))
+    const agent = await Agent.open({ store: b.path, servers: b.servers, config: FAST })
+    world.add(agent)
+    await agent.subscribeConnections()
+    const seen: string[] = []
+    for await (const event of agent.events()) {
+      if (event.event !== 'MSG') continue
+      seen.push(text(event.body))
+      if (seen.length === 2) break
+      const [queue] = (await agent.getConnectionServers(connB)).rcvQueues
+      assert.equal(queue?.subscription, 'active')
+      await router.stop()
+      await router.start()
+      // The router delivers the message again; its event waits behind this one.
+      while ((await agent.getConnectionServers(connB)).rcvQueues[0]?.subscription !== 'active') await turn()
+      await a.api.sendMessage(connA, bytes('last'))
+      await a.expect('SENT')
+      await agent.ackMessage(connB, event.msgId)
+    }
+    assert.deepEqual(seen, ['once', 'and then'])
   })
 
   it('drops a message that was delivered too often without being acknowledged', async () => {
