@@ -1,6 +1,7 @@
+import { EncodeError } from '@parley/core/encoding'
 import { SmpRouter, StoreError, StoreLockedError } from '@parley/smp/router'
 import { type Command, Option } from 'commander'
-import { CliError } from './exit-codes.ts'
+import { CliError, EXIT } from './exit-codes.ts'
 import { listOption, portOption } from './options.ts'
 import { printLine, stopped, type Terminal } from './terminal.ts'
 
@@ -67,6 +68,7 @@ async function start({ data, port, host, addressHost, password, algorithm }: Ser
       ...(password !== undefined && { password }),
     })
   } catch (error) {
+    if (error instanceof EncodeError) throw new CliError(`no address can be made: ${error.message}`, EXIT.malformed)
     const expected = error instanceof StoreError || error instanceof StoreLockedError
     if (!expected && !(error instanceof Error && 'code' in error)) throw error
     throw new CliError(`the router cannot start: ${(error as Error).message}`, undefined, { cause: error })

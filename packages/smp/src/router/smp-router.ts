@@ -80,10 +80,12 @@ export class SmpRouter implements AsyncDisposable {
   /**
    * Opens the data, removes expired messages, and listens.
    * @throws StoreLockedError when another router works on `dataDir`; StoreError when the data cannot be read;
-   * IdentityError for unusable certificates; NetworkError CONNECT when the port cannot be opened
+   * IdentityError for unusable certificates; NetworkError CONNECT when the port cannot be opened; EncodeError when
+   * `addressHosts` or `password` cannot stand in an address
    */
   static async start(options: SmpRouterOptions): Promise<SmpRouter> {
     const store = options.store ?? (await SqliteRouterStore.open(options.dataDir))
+    let listener: TlsListener | undefined
     try {
       const hosts = options.addressHosts ?? [options.host ?? 'localhost']
       const certificates =
@@ -96,7 +98,7 @@ export class SmpRouter implements AsyncDisposable {
       const context = createContext(store, options)
       const router = new RunningRouter(context, identity, options.handshakeTimeout ?? HANDSHAKE_TIMEOUT)
       await router.expire()
-      const listener = await listenTls({
+      listener = await listenTls({
         host: options.host,
         port: options.port ?? DEFAULT_SMP_PORT,
         certificates,
@@ -107,6 +109,7 @@ export class SmpRouter implements AsyncDisposable {
       })
       const { port } = listener
       const server = { hosts, port: port === DEFAULT_SMP_PORT ? '' : `${port}`, keyHash: identity.fingerprint }
+      const address = formatSmpServer(server, options.password)
       const tasks = [
         repeat(options.expiryInterval ?? 2 * HOUR, router.stop.signal, () => router.expire()),
         repeat(options.inactiveCheckInterval ?? HOUR, router.stop.signal, () =>
@@ -114,9 +117,9 @@ export class SmpRouter implements AsyncDisposable {
         ),
       ]
       context.log({ event: 'started', port })
-      const address = formatSmpServer(server, options.password)
       return new SmpRouter(router, listener, tasks, { address, fingerprint: identity.fingerprint })
     } catch (error) {
+      await listener?.close()
       await store.close()
       throw error
     }
