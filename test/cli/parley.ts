@@ -35,9 +35,12 @@ export interface SpawnOptions {
 
 /** Programs that a test has started; what still runs at its end is killed. */
 const running = new Set<ChildProcessWithoutNullStreams>()
-process.on('exit', () => {
+const killRest = () => {
   for (const child of running) child.kill('SIGKILL')
-})
+}
+process.on('exit', killRest)
+// A program that a failed test has left behind would keep this process alive for ever.
+after(() => void setTimeout(killRest, 20_000).unref())
 
 /** Starts the program. */
 export function spawnParley(args: readonly string[], options: SpawnOptions = {}): ChildProcessWithoutNullStreams {
@@ -87,18 +90,18 @@ export function folderForTests(): (...parts: string[]) => string {
 
 /** A router in a process of its own. It keeps its port when it is started again. */
 export class RouterProcess {
-  readonly dataDir: string
+  readonly #args: readonly string[]
   #child: ChildProcessWithoutNullStreams | undefined
   #address = ''
   #port = 0
 
-  constructor(dataDir: string) {
-    this.dataDir = dataDir
+  private constructor(dataDir: string, more: readonly string[]) {
+    this.#args = ['smp', 'serve', '--data', dataDir, '--json', ...more]
   }
 
   /** Starts a router on any free port. */
-  static async start(dataDir: string): Promise<RouterProcess> {
-    const router = new RouterProcess(dataDir)
+  static async start(dataDir: string, more: readonly string[] = []): Promise<RouterProcess> {
+    const router = new RouterProcess(dataDir, more)
     await router.start()
     return router
   }
@@ -109,7 +112,7 @@ export class RouterProcess {
   }
 
   async start(): Promise<void> {
-    const child = spawnParley(['smp', 'serve', '--data', this.dataDir, '--port', `${this.#port}`, '--json'])
+    const child = spawnParley([...this.#args, '--port', `${this.#port}`])
     this.#child = child
     let stderr = ''
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
