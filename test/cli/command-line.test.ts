@@ -65,7 +65,10 @@ describe('arguments that make no sense are exit code 2', TIME, () => {
       ['smp', 'serve', '--data', path('password'), '--port', '0', '--password', 'open sesame'],
       /password has characters/,
     ],
-    [['smp', 'serve', '--data', path('hosts'), '--port', '0', '--address-host', 'a b'], /no address can be made/],
+    [
+      ['smp', 'serve', '--data', path('hosts'), '--port', '0', '--address-host', 'a b'],
+      /neither a host name nor an IP address/,
+    ],
     [['smp', 'serve', '--data', data, 'more'], /too many arguments/],
     [['agent'], /'--data <dir>' not specified/],
     [['agent', '--data', data, '--jsonl'], /'--smp <address,…>' not specified/],

@@ -1,3 +1,4 @@
+import { hostKind } from '@parley/smp/protocol'
 import { InvalidArgumentError } from 'commander'
 
 /** Reads a TCP port, 0 for any free one. */
@@ -12,4 +13,17 @@ export function listOption(text: string): [string, ...string[]] {
   const [first, ...rest] = text.split(',').map((item) => item.trim())
   if (!first || rest.includes('')) throw new InvalidArgumentError('a comma-separated list without empty items')
   return [first, ...rest]
+}
+
+/** Reads a comma-separated list of domain names, IP addresses or onion services. */
+export function hostsOption(text: string): [string, ...string[]] {
+  const hosts = listOption(text)
+  for (const host of hosts) {
+    try {
+      hostKind(host)
+    } catch {
+      throw new InvalidArgumentError(`${host} is neither a host name nor an IP address`)
+    }
+  }
+  return hosts
 }

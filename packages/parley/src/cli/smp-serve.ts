@@ -2,7 +2,7 @@ import { EncodeError } from '@parley/core/encoding'
 import { SmpRouter, StoreError, StoreLockedError } from '@parley/smp/router'
 import { type Command, Option } from 'commander'
 import { CliError, EXIT } from './exit-codes.ts'
-import { listOption, portOption } from './options.ts'
+import { hostsOption, portOption } from './options.ts'
 import { printLine, stopped, type Terminal } from './terminal.ts'
 
 interface ServeOptions {
@@ -27,7 +27,7 @@ export function addSmpCommands(program: Command, terminal: Terminal): void {
     .requiredOption('--data <dir>', 'folder of its database, certificates and keys; made when missing')
     .option('--port <port>', 'TCP port to listen on, 0 for any free one', portOption, 5223)
     .option('--host <host>', 'address to listen on', '127.0.0.1')
-    .option('--address-host <host,…>', 'host names shown in the address instead of --host', listOption)
+    .option('--address-host <host,…>', 'host names shown in the address instead of --host', hostsOption)
     .option('--password <password>', 'what clients must know to create queues')
     .addOption(
       new Option('--algorithm <name>', 'of the certificates that are made at the first start')
