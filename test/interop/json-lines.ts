@@ -13,11 +13,19 @@ const SHOWN_LINES = 12
 /** A command was answered with an error. */
 export class CommandError extends Error {
   readonly error: Json
+  /** The connection that a failed join has left behind, to go on with. */
+  readonly connId: string | undefined
 
-  constructor(command: string, error: Json) {
+  constructor(command: string, { error = null, connId }: JsonObject) {
     super(`${command}: ${JSON.stringify(error)}`)
     this.name = 'CommandError'
     this.error = error
+    this.connId = typeof connId === 'string' ? connId : undefined
+  }
+
+  /** True when the router could not be reached. */
+  get isNetworkError(): boolean {
+    return JSON.stringify(this.error).includes('"type":"BROKER"')
   }
 }
 
@@ -39,9 +47,11 @@ export class JsonLinesProgram {
   #lastId = 0
   #gone = false
 
-  constructor(name: string, program: RunningProgram) {
+  /** @param events events of an earlier run that nobody has waited for */
+  constructor(name: string, program: RunningProgram, events: readonly JsonObject[] = []) {
     this.name = name
     this.#program = program
+    this.#events.push(...events)
     const { stdin, stdout, stderr } = program.child
     if (!stdin || !stdout || !stderr) throw new Error('the program needs pipes')
     stdin.on('error', () => {})
@@ -61,7 +71,7 @@ export class JsonLinesProgram {
     if (this.#gone) this.#end()
     const answer = await this.#within(timeout, promise, () => `no answer to ${command} ${JSON.stringify(args)}`)
     this.#answers.delete(id)
-    if ('error' in answer) throw new CommandError(`${this.name} ${command}`, answer.error ?? null)
+    if ('error' in answer) throw new CommandError(`${this.name} ${command}`, answer)
     return (answer.result ?? {}) as JsonObject
   }
 
@@ -82,9 +92,9 @@ export class JsonLinesProgram {
     }
   }
 
-  /** Events with this name that nobody has waited for. */
-  pending(name: string): readonly JsonObject[] {
-    return this.#events.filter(({ event }) => event === name)
+  /** Events that nobody has waited for. */
+  get unread(): readonly JsonObject[] {
+    return this.#events
   }
 
   end(signal: NodeJS.Signals): Promise<void> {

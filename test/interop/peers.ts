@@ -13,6 +13,9 @@ export interface VersionLimits {
   readonly smp?: number
 }
 
+/** Events that an agent repeats after a restart, or that are about its own run. */
+const REPEATED: ReadonlySet<string> = new Set(['MSG', 'RCVD', 'READY', 'CONNECT', 'DISCONNECT', 'UP', 'DOWN'])
+
 const OLDER_AGENT = fileURLToPath(new URL('older-agent.ts', import.meta.url))
 
 /** Limits of our agent. */
@@ -106,8 +109,10 @@ export class Peer {
     return new Peer(this.name, this.product, smp, this.#run)
   }
 
+  /** Starts it, again too: events of the last run can still be waited for, but those that come again. */
   async start(): Promise<void> {
-    this.#program = new JsonLinesProgram(this.name, this.#run(this.#smp))
+    const unread = this.#program?.unread.filter(({ event }) => !REPEATED.has(String(event)))
+    this.#program = new JsonLinesProgram(this.name, this.#run(this.#smp), unread)
     if (this.product === 'original') await this.#program.event('READY')
   }
 
@@ -133,7 +138,13 @@ export class Peer {
     return { connId: string(connId), link: string(link), shortLink: shortLink == null ? undefined : string(shortLink) }
   }
 
-  async joinConnection(args: { readonly link: string; readonly info: string; readonly pq: boolean }): Promise<string> {
+  /** @param args.connId where the original has left a failed join; ours knows it by the link */
+  async joinConnection(args: {
+    readonly link: string
+    readonly info: string
+    readonly pq: boolean
+    readonly connId?: string
+  }): Promise<string> {
     return string((await this.program.call('joinConnection', args)).connId)
   }
 
@@ -166,6 +177,12 @@ export class Peer {
     const { results = [], errors = [] } = await this.program.call('subscribeConnections', { connIds })
     const failed = [...(errors as readonly JsonObject[]), ...(results as readonly JsonObject[]).filter(({ ok }) => !ok)]
     if (failed.length > 0) throw new Error(`${this.name} cannot subscribe: ${JSON.stringify(failed)}`)
+  }
+
+  /** Subscribes all connections. */
+  async subscribeAll(): Promise<void> {
+    if (this.product === 'parley') await this.subscribe([])
+    else await this.program.call('subscribeAllConnections')
   }
 
   async suspendConnection(connId: string): Promise<void> {
