@@ -13,6 +13,8 @@ export class CuttingProxy {
   #cutAt = Number.POSITIVE_INFINITY
   /** How many connections were cut. */
   cuts = 0
+  /** Closes new connections at once. */
+  refuse = false
 
   private constructor(targetPort: () => number) {
     this.#targetPort = targetPort
@@ -56,6 +58,10 @@ export class CuttingProxy {
   }
 
   #accept(client: Socket): void {
+    if (this.refuse) {
+      client.on('error', () => undefined).destroy()
+      return
+    }
     const router = connect(this.#targetPort(), '127.0.0.1')
     for (const socket of [client, router]) {
       this.#sockets.add(socket)
