@@ -74,8 +74,11 @@ class Cycles {
     if (message.type !== 'OK' && message.type !== 'MSG') {
       throw new Error(`the router answered ${JSON.stringify(message)}`)
     }
-    if (corrId.length > 0 && idOf(corrId) === this.#ackId) this.#finish()
+    const isFinished = corrId.length > 0 && idOf(corrId) === this.#ackId
+    if (isFinished) this.#finish()
+    // In this order the original's second answer is not held back until TCP acknowledges the first.
     if (message.type === 'MSG') this.#acknowledge(message.msgId)
+    if (isFinished) this.send()
   }
 
   #acknowledge(msgId: Uint8Array): void {
@@ -88,7 +91,6 @@ class Cycles {
     if (!this.#delivered) return
     const { sentAt, deliveredAt } = this.#delivered
     this.#record(deliveredAt - sentAt, performance.now() - sentAt)
-    this.send()
   }
 }
 
