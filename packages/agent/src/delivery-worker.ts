@@ -4,6 +4,7 @@ import { AgentError } from './agent-error.ts'
 import { isHostError, isSmpError, isTemporary, toAgentError } from './client-errors.ts'
 import { confirmationDelivered, helloDelivered } from './connection/delivered.ts'
 import { sealConfirmation, sealMessage } from './connection/seal.ts'
+import { isReceived, recordSent } from './connection/sent.ts'
 import { Effects } from './effects.ts'
 import { agentEnvelopeCodec, agentMessageCodec, aMessageCodec } from './protocol/index.ts'
 import { encryptBody, messageEncryptKeyCodec } from './ratchet/index.ts'
@@ -188,11 +189,7 @@ export class DeliveryWorkers implements DeliverySignals {
     const effects = new Effects()
     await store.transaction((db) => {
       if (!getConnection(db, connId)) return
-      if (msgType === USER_MESSAGE) {
-        setMessageState(db, connId, msgId, { state: 'sent', at: config.now() })
-        effects.emit({ event: 'SENT', connId, msgId })
-        effects.emit({ event: 'STATUS', connId, msgId, state: 'sent' })
-      }
+      if (msgType === USER_MESSAGE) recordSent(db, connId, msgId, config.now(), effects)
       if (msgType === CONFIRMATION) confirmationDelivered(db, config, queue, pq, effects)
       if (msgType === HELLO) helloDelivered(db, config, queue, pq, effects)
       finishDelivery(db, delivery)
@@ -213,13 +210,13 @@ export class DeliveryWorkers implements DeliverySignals {
   #fail(db: Db, delivery: DeliveryRecord, error: AgentError, type: StatusReason['type'], effects: Effects): void {
     const { config } = this.#context
     const { connId, msgId, msgType } = delivery.message
-    if (msgType === USER_MESSAGE) {
+    if (msgType !== USER_MESSAGE) {
+      effects.emit({ event: 'ERR', connId, error: internalMessageError(msgType, error) })
+    } else if (!isReceived(db, connId, msgId)) {
       const reason: StatusReason = { type, error: error.toJSON() }
       setMessageState(db, connId, msgId, { state: 'failed', at: config.now(), reason })
       effects.emit({ event: 'MERR', connId, msgId, error })
       effects.emit({ event: 'STATUS', connId, msgId, state: 'failed', reason })
-    } else {
-      effects.emit({ event: 'ERR', connId, error: internalMessageError(msgType, error) })
     }
     finishDelivery(db, delivery)
     if (getConnection(db, connId)?.deletedAt !== undefined) effects.runCommands(connId)
@@ -240,7 +237,9 @@ export class DeliveryWorkers implements DeliverySignals {
       this.#fail(db, delivery, error, 'expired', effects)
       const others = expiredDeliveries(db, sndQueueId, at - timeout + 1)
       const reason: StatusReason = { type: 'expired', error: error.toJSON() }
-      const failed = others.filter(({ message }) => message.msgType === USER_MESSAGE)
+      const failed = others.filter(
+        ({ message, status }) => message.msgType === USER_MESSAGE && status.state !== 'received',
+      )
       for (const { message } of failed) setMessageState(db, connId, message.msgId, { state: 'failed', at, reason })
       for (const other of others) finishDelivery(db, other)
       const msgIds = failed.map(({ message }) => message.msgId)
@@ -293,7 +292,7 @@ export class DeliveryWorkers implements DeliverySignals {
     const exists = await store.transaction((db) => {
       if (!getConnection(db, connId)) return false
       setDeliveryDelays(db, delivery.deliveryId, tries.slowDelay, tries.fastDelay)
-      if (msgType !== USER_MESSAGE) return true
+      if (msgType !== USER_MESSAGE || isReceived(db, connId, msgId)) return true
       const reason: StatusReason = { type: kind, error: error.toJSON() }
       const isNew = this.#isNewReason(db, connId, msgId, kind)
       setMessageState(db, connId, msgId, { state: 'waiting', at: config.now(), nextTryAt, reason })

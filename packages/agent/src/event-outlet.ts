@@ -13,8 +13,8 @@ import type { SubQueue } from './sub-queue.ts'
 export class EventOutlet {
   readonly #subQ: SubQueue
   readonly #store: AgentStore
-  /** Posted events in their order; as many as calls of the application made. */
-  #posted: Promise<void> = Promise.resolve()
+  /** Settles, always with success, when all events given so far are in the queue: they get there in their order. */
+  #last: Promise<void> = Promise.resolve()
   /** Stored events that are on their way, so that they are not repeated meanwhile. */
   readonly #underway = new Set<number>()
   /** Ids of confirmations and requests that this process has told of. */
@@ -35,30 +35,36 @@ export class EventOutlet {
     return this.#announced.has(id)
   }
 
-  /** Adds events, waiting for room. After the agent has closed they are dropped: stored ones come again. */
-  async putAll(events: readonly EffectEvent[]): Promise<void> {
-    for (const item of events) await this.#put(item)
+  /**
+   * Adds events after all that were given before, waiting for room. After the agent has closed they are dropped:
+   * stored ones come again.
+   */
+  putAll(events: readonly EffectEvent[]): Promise<void> {
+    if (events.length === 0) return Promise.resolve()
+    // At once, so that a subscription meanwhile does not repeat them.
+    for (const item of events) this.#announce(item)
+    const done = this.#last.then(() => this.#putEach(events))
+    this.#last = done
+    return done
   }
 
   /** {@link putAll} of one event that is not stored. */
   put(event: AgentEvent): Promise<void> {
-    return this.#put({ event })
+    return this.putAll([{ event }])
   }
 
-  /** Adds events after those posted before, without waiting. */
+  /** {@link putAll} without waiting. */
   post(events: readonly EffectEvent[]): void {
-    if (events.length === 0) return
-    for (const item of events) this.#announce(item)
-    this.#posted = this.#posted.then(() => this.putAll(events))
+    void this.putAll(events)
   }
 
-  async #put(item: EffectEvent): Promise<void> {
-    this.#announce(item)
-    const { event, eventId } = item
-    const taken = eventId === undefined ? {} : { taken: () => this.#forget(eventId) }
-    const isStale = () => this.#isAcknowledged(event)
+  async #putEach(events: readonly EffectEvent[]): Promise<void> {
     try {
-      await this.#subQ.put({ event, ...taken, isStale })
+      for (const { event, eventId } of events) {
+        const taken = eventId === undefined ? {} : { taken: () => this.#forget(eventId) }
+        const isStale = () => this.#isAcknowledged(event)
+        await this.#subQ.put({ event, ...taken, isStale })
+      }
     } catch (error) {
       if (!(error instanceof QueueClosedError)) throw error
     }

@@ -92,14 +92,20 @@ export class Subscriptions {
       if (subscriptions.active.has(queue.rcvQueueId)) continue
       subscriptions.pending.set(queue.rcvQueueId, queue)
       this.#removed.delete(queue.rcvQueueId)
-      byServer.set(subscriptions, [...(byServer.get(subscriptions) ?? []), queue])
+      const group = byServer.get(subscriptions)
+      if (group) group.push(queue)
+      else byServer.set(subscriptions, [queue])
     }
     const errors = new Map<number, AgentError>()
     await Promise.all(
       [...byServer].map(async ([subscriptions, group]) => {
-        const failed = await this.#subscribeGroup(subscriptions, group, 'interactive', signal)
-        for (const [queue, error] of failed) errors.set(queue.rcvQueueId, error)
-        if (subscriptions.pending.size > 0) this.#resubscribe(subscriptions)
+        try {
+          const failed = await this.#subscribeGroup(subscriptions, group, 'interactive', signal)
+          for (const [queue, error] of failed) errors.set(queue.rcvQueueId, error)
+        } finally {
+          // Also when the caller has given up waiting.
+          if (subscriptions.pending.size > 0) this.#resubscribe(subscriptions)
+        }
       }),
     )
     return errors
@@ -156,7 +162,7 @@ export class Subscriptions {
     subscriptions.unconfirmed.set(queue.rcvQueueId, queue)
     if (subscriptions.confirming || this.#components.closing.aborted) return
     subscriptions.confirming = true
-    this.#start(this.#confirmLoop(subscriptions).finally(() => (subscriptions.confirming = false)))
+    this.#start(this.#confirmLoop(subscriptions))
   }
 
   /**
@@ -165,15 +171,20 @@ export class Subscriptions {
    */
   async #confirmLoop(subscriptions: ServerSubscriptions): Promise<void> {
     const { closing, config } = this.#components
-    while (!closing.aborted && subscriptions.unconfirmed.size > 0) {
-      const queues = [...subscriptions.unconfirmed.values()]
-      await pause(config.confirmSubscriptionAfter, closing).catch(() => undefined)
-      const { client } = subscriptions
-      if (closing.aborted || !client) return
-      const silent = queues.filter(({ rcvQueueId }) => subscriptions.unconfirmed.delete(rcvQueueId))
-      const recipients = silent.map(({ rcvId, rcvPrivateKey }) => ({ rcvId, key: rcvPrivateKey }))
-      // What fails here is noticed by the connection itself, or by the next subscription.
-      await client.subscribeMany(recipients, { mode: 'background', signal: closing }).catch(() => undefined)
+    try {
+      while (!closing.aborted && subscriptions.unconfirmed.size > 0) {
+        const queues = [...subscriptions.unconfirmed.values()]
+        await pause(config.confirmSubscriptionAfter, closing).catch(() => undefined)
+        const { client } = subscriptions
+        if (closing.aborted || !client) return
+        const silent = queues.filter(({ rcvQueueId }) => subscriptions.unconfirmed.delete(rcvQueueId))
+        const recipients = silent.map(({ rcvId, rcvPrivateKey }) => ({ rcvId, key: rcvPrivateKey }))
+        // What fails here is noticed by the connection itself, or by the next subscription.
+        await client.subscribeMany(recipients, { mode: 'background', signal: closing }).catch(() => undefined)
+      }
+    } finally {
+      // In the same step as the decision to end, so that nothing is added unseen in between.
+      subscriptions.confirming = false
     }
   }
 
@@ -217,7 +228,7 @@ export class Subscriptions {
   #resubscribe(subscriptions: ServerSubscriptions): void {
     if (subscriptions.resubscribing || this.#components.closing.aborted) return
     subscriptions.resubscribing = true
-    this.#start(this.#resubscribeLoop(subscriptions).finally(() => (subscriptions.resubscribing = false)))
+    this.#start(this.#resubscribeLoop(subscriptions))
   }
 
   #start(work: Promise<void>): void {
@@ -232,7 +243,10 @@ export class Subscriptions {
     try {
       // The first try is at once: most connections are lost alone.
       while (!closing.aborted && subscriptions.pending.size > 0) {
-        const progress = await this.#resubscribeOnce(subscriptions)
+        const progress = await this.#resubscribeOnce(subscriptions).catch((error: unknown) => {
+          if (!closing.aborted) this.#components.onFailure(error)
+          return false
+        })
         if (subscriptions.pending.size === 0) return
         if (progress) continue
         await pause(delay, closing)
@@ -240,6 +254,8 @@ export class Subscriptions {
       }
     } catch (error) {
       if (!closing.aborted) throw error
+    } finally {
+      subscriptions.resubscribing = false
     }
   }
 

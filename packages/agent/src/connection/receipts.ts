@@ -6,6 +6,7 @@ import type { AgentEventOf, MsgReceipt } from '../events.ts'
 import type { MessageReceipt } from '../protocol/index.ts'
 import type { Db } from '../store/database.ts'
 import { findSentMessage, setMessageState, setReceiptStatus } from '../store/snd-messages.ts'
+import { recordSent } from './sent.ts'
 
 type Receipts = readonly [MessageReceipt, ...MessageReceipt[]]
 
@@ -32,8 +33,12 @@ export function recordReceipts(
     setReceiptStatus(db, connId, sent.msgId, status)
     news = true
     if (status !== 'ok') continue
-    setMessageState(db, connId, sent.msgId, { state: 'received', at: config.now() })
-    effects.emit({ event: 'STATUS', connId, msgId: sent.msgId, state: 'received' })
+    const { msgId } = sent
+    const at = config.now()
+    // The receipt is here before the router's answer to the message, or instead of it.
+    recordSent(db, connId, msgId, at, effects)
+    setMessageState(db, connId, msgId, { state: 'received', at })
+    effects.emit({ event: 'STATUS', connId, msgId, state: 'received' })
   }
   return news
 }
