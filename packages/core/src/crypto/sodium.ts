@@ -19,6 +19,10 @@ export interface Sodium {
   ): boolean
   /** `output` has 64 bytes. */
   crypto_hash_sha512(output: Uint8Array, input: Uint8Array): void
+  /** X25519 public key of a secret; 32 bytes each. */
+  crypto_scalarmult_base(publicKey: Uint8Array, secret: Uint8Array): void
+  /** X25519; 32 bytes each. Throws when the result would be all zeros. */
+  crypto_scalarmult(shared: Uint8Array, secret: Uint8Array, publicKey: Uint8Array): void
   /** Ed25519; 64 and 32 bytes. */
   crypto_sign_verify_detached(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean
 }
