@@ -102,6 +102,7 @@ export class Agent implements AsyncDisposable {
     const store = AgentStore.open({ path, passphrase, allowDowngrade })
     try {
       const kem = await KemKeys.load(config.kemPoolSize)
+      options.signal?.throwIfAborted()
       return Agent.#start({ options, config, store, kem, servers: [first, ...rest] })
     } catch (error) {
       store.close()

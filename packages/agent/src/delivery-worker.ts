@@ -139,7 +139,7 @@ export class DeliveryWorkers implements DeliverySignals {
       const kind = this.#waitKind(delivery, error)
       if (kind === 'quota' && (this.#releasedAt.get(queue.sndQueueId) ?? 0) > sentAt) continue
       if (!kind) {
-        await this.#failed(queue, delivery, error)
+        await this.#failed(delivery, error)
         return false
       }
       const timeout = kind === 'quota' ? config.quotaTimeout : config.messageTimeout
@@ -188,7 +188,8 @@ export class DeliveryWorkers implements DeliverySignals {
     const { connId, msgId, msgType, pq } = delivery.message
     const effects = new Effects()
     await store.transaction((db) => {
-      if (!getConnection(db, connId)) return
+      // The connection may have been deleted meanwhile.
+      if (!hasDelivery(db, delivery.deliveryId)) return
       if (msgType === USER_MESSAGE) recordSent(db, connId, msgId, config.now(), effects)
       if (msgType === CONFIRMATION) confirmationDelivered(db, config, queue, pq, effects)
       if (msgType === HELLO) helloDelivered(db, config, queue, pq, effects)
@@ -198,11 +199,11 @@ export class DeliveryWorkers implements DeliverySignals {
     await applyEffectsAndWait(this.#context, effects)
   }
 
-  async #failed({ connId }: SndQueueRecord, delivery: DeliveryRecord, error: AgentError): Promise<void> {
+  async #failed(delivery: DeliveryRecord, error: AgentError): Promise<void> {
     const { store } = this.#context
     const effects = new Effects()
     await store.transaction((db) => {
-      if (getConnection(db, connId)) this.#fail(db, delivery, error, 'error', effects)
+      if (hasDelivery(db, delivery.deliveryId)) this.#fail(db, delivery, error, 'error', effects)
     })
     await applyEffectsAndWait(this.#context, effects)
   }
@@ -232,7 +233,7 @@ export class DeliveryWorkers implements DeliverySignals {
     const { store, config } = this.#context
     const effects = new Effects()
     await store.transaction((db) => {
-      if (!getConnection(db, connId)) return
+      if (!hasDelivery(db, delivery.deliveryId)) return
       const at = config.now()
       this.#fail(db, delivery, error, 'expired', effects)
       const others = expiredDeliveries(db, sndQueueId, at - timeout + 1)
@@ -290,7 +291,7 @@ export class DeliveryWorkers implements DeliverySignals {
     const { connId, msgId, msgType } = delivery.message
     const effects = new Effects()
     const exists = await store.transaction((db) => {
-      if (!getConnection(db, connId)) return false
+      if (!hasDelivery(db, delivery.deliveryId)) return false
       setDeliveryDelays(db, delivery.deliveryId, tries.slowDelay, tries.fastDelay)
       if (msgType !== USER_MESSAGE || isReceived(db, connId, msgId)) return true
       const reason: StatusReason = { type: kind, error: error.toJSON() }

@@ -8,7 +8,7 @@ import { getConnection, removeConnection, updateConnection } from '../store/conn
 import type { Db } from '../store/database.ts'
 import { removeJoin } from '../store/joins.ts'
 import { getRcvQueue, rcvQueuesOf, removeRcvQueue, updateRcvQueue } from '../store/rcv-queues.ts'
-import { hasDeliveries, queuesWithDeliveries } from '../store/snd-messages.ts'
+import { hasDeliveries, queuesWithDeliveries, removeDeliveries } from '../store/snd-messages.ts'
 
 /**
  * Deletes a connection: it is gone for the application at once; its queues are deleted at their routers in the
@@ -19,15 +19,17 @@ import { hasDeliveries, queuesWithDeliveries } from '../store/snd-messages.ts'
 export async function deleteConnection(context: AgentContext, connId: string, waitDelivery: boolean): Promise<void> {
   const { store, config } = context
   const effects = new Effects()
-  const queues = await store.lockConnForUpdate(connId, (db) => {
+  const { queues, interrupted } = await store.lockConnForUpdate(connId, (db) => {
     const now = config.now()
+    const interrupted = waitDelivery ? [] : queuesWithDeliveries(db, connId)
+    if (!waitDelivery) removeDeliveries(db, connId)
     removeJoin(db, connId)
     const wait = waitDelivery && hasDeliveries(db, connId)
     updateConnection(db, connId, { deletedAt: now, ...(wait && { deleteWaitUntil: now + config.deleteWait }) })
-    return deleteQueues(db, connId, effects)
+    return { queues: deleteQueues(db, connId, effects), interrupted }
   })
   for (const queue of queues) context.subscriptions.remove(queue)
-  if (!waitDelivery) interruptDeliveries(context, connId)
+  for (const sndQueueId of interrupted) context.delivery.interrupt(sndQueueId)
   applyEffects(context, effects)
 }
 
@@ -91,8 +93,4 @@ export async function finishDeletion(context: AgentContext, connId: string): Pro
     effects.emit({ event: 'DEL_CONNS', connIds: [connId] })
   })
   await applyEffectsAndWait(context, effects)
-}
-
-function interruptDeliveries({ store, delivery }: AgentContext, connId: string): void {
-  for (const sndQueueId of store.read((db) => queuesWithDeliveries(db, connId))) delivery.interrupt(sndQueueId)
 }

@@ -78,7 +78,10 @@ async function prepareInvitation(
 ): Promise<string> {
   const { config, store, kem } = context
   const [queueUri] = request.queues
-  if (store.read((db) => findSndQueue(db, queueUri.server, queueUri.senderId))) throw connError('DUPLICATE', 'link')
+  const refuseUsed = (db: Db) => {
+    if (findSndQueue(db, queueUri.server, queueUri.senderId)) throw connError('DUPLICATE', 'link')
+  }
+  store.read(refuseUsed)
   const versions = agreeVersions(context, request)
   const pqSupport = pqSupported(pq, versions)
   checkConnInfo(versions.agent, pqSupport, info, REPLY_QUEUE_ROOM)
@@ -103,6 +106,8 @@ async function prepareInvitation(
         agreed,
       })
       await store.transaction((db) => {
+        // The same call may have come twice at once.
+        refuseUsed(db)
         insertNew(context, db, connId, versions.agent, pqSupport)
         insertSndRatchet(db, connId, ratchet, params)
         insertSndQueue(db, { ...sndQueue, ...(sndPrivateKey && { status: 'secured' }) })

@@ -45,8 +45,13 @@ export async function receiveMessage(
 async function refuse({ store }: AgentContext, ref: MessageRef, error: AgentError): Promise<Effects> {
   const effects = new Effects()
   effects.emit({ event: 'ERR', connId: ref.connId, error })
-  await store.lockConnForUpdate(ref.connId, (db) => ackByAgent(db, ref, effects))
-  return effects
+  const exists = await store.transaction((db) => {
+    const connection = getConnection(db, ref.connId)
+    if (!connection || connection.deletedAt !== undefined) return false
+    ackByAgent(db, ref, effects)
+    return true
+  })
+  return exists ? effects : new Effects()
 }
 
 async function process(

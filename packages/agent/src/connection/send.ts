@@ -8,7 +8,7 @@ import { requireConnection } from '../store/agent-store.ts'
 import type { Db } from '../store/database.ts'
 import { acknowledge, getRcvMessage, type RcvMessageRecord } from '../store/rcv-messages.ts'
 import type { ConnectionRecord } from '../store/records.ts'
-import { closeMessage, findSentMessage } from '../store/snd-messages.ts'
+import { closeMessage, findSentMessage, getMessageStatus } from '../store/snd-messages.ts'
 import { sndQueuesOf } from '../store/snd-queues.ts'
 import { ackByUser } from './ack.ts'
 import { enqueueMessage, isSendable, SharedBody } from './enqueue.ts'
@@ -100,7 +100,10 @@ export async function ackMessage(
   const effects = new Effects()
   await context.store.lockConnForUpdate(connId, (db, connection) => {
     const message = getRcvMessage(db, connId, msgId)
-    if (!message) throw connError('NOT_FOUND', 'message')
+    if (!message) {
+      if (wasAcknowledged(db, connection, msgId)) return
+      throw connError('NOT_FOUND', 'message')
+    }
     if (message.userAck) return
     const isReceipt = message.msgType !== 'M'
     if (receipt && isReceipt) throw commandError('PROHIBITED', 'receipt of a receipt')
@@ -110,6 +113,11 @@ export async function ackMessage(
     ackByUser(db, message, effects)
   })
   applyEffects(context, effects)
+}
+
+/** True for ids of the past that are not a sent message's: the record goes when the router has the acknowledgement. */
+function wasAcknowledged(db: Db, { connId, lastMsgId }: ConnectionRecord, msgId: number): boolean {
+  return msgId >= 1 && msgId <= lastMsgId && getMessageStatus(db, connId, msgId) === undefined
 }
 
 /** Receipts that the peer cannot read, or that cannot be sent now, are left out: `spec/agent.md §6`. */

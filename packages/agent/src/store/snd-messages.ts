@@ -154,6 +154,11 @@ export function hasDeliveries(db: Db, connId: string): boolean {
   return db.get('SELECT 1 FROM snd_message_deliveries WHERE conn_id = ? LIMIT 1', connId) !== undefined
 }
 
+/** Gives up all deliveries of a connection that is being deleted. */
+export function removeDeliveries(db: Db, connId: string): void {
+  db.run('DELETE FROM snd_message_deliveries WHERE conn_id = ?', connId)
+}
+
 /** True when a message with this tag waits for delivery. */
 export function hasDeliveryOfType(db: Db, connId: string, msgType: string): boolean {
   const sql =

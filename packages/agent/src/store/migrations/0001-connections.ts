@@ -178,10 +178,10 @@ CREATE TABLE conn_invitations (
   connection_request BLOB NOT NULL,
   peer_info BLOB NOT NULL,
   pq INTEGER NOT NULL,
-  accepted_conn_id TEXT REFERENCES connections ON DELETE SET NULL,
+  accepted_conn_id TEXT REFERENCES connections ON DELETE CASCADE,
   created_at INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX conn_invitations_contact_conn_id ON conn_invitations (contact_conn_id);
+CREATE INDEX conn_invitations_request ON conn_invitations (contact_conn_id, connection_request);
 CREATE INDEX conn_invitations_accepted_conn_id ON conn_invitations (accepted_conn_id);
 
 CREATE TABLE conn_joins (
