@@ -59,11 +59,13 @@ export interface TlsListener {
  */
 export async function listenTls(options: ListenTlsOptions): Promise<TlsListener> {
   const { identityCertificate, serverCertificate, serverKey } = options.certificates
+  const preferences = options.alpn ?? ROUTER_ALPN
   const server = createServer({
     ...TLS_PARAMETERS,
     ...pemCredentials({ certificates: [serverCertificate, identityCertificate], key: serverKey }),
     secureOptions: SERVER_SECURE_OPTIONS,
-    ALPNProtocols: [...(options.alpn ?? ROUTER_ALPN)],
+    // Not ALPNProtocols, of which every connection would keep a copy that holds on to a pool of 64 KiB.
+    ALPNCallback: ({ protocols }) => preferences.find((protocol) => protocols.includes(protocol)),
     handshakeTimeout: options.setupTimeoutMs ?? TLS_SETUP_TIMEOUT,
     noDelay: true,
     // Certificates of services are self-signed and are checked in the protocol's handshake.

@@ -13,7 +13,10 @@ const MILLISECONDS_A_DAY = 86_400_000
 
 type New = Command & { readonly type: 'NEW' }
 
-/** NEW: `spec/smp.md §5.1`. A queue comes with the answer when it was made. */
+/**
+ * NEW: `spec/smp.md §5.1`. The queue comes with the answer when it is to be subscribed; otherwise it is read from the
+ * store when it is first used, so that queues that wait for that take no memory.
+ */
 export async function createQueue(
   context: RouterContext,
   command: New,
@@ -46,8 +49,8 @@ export async function createQueue(
     }
     const number = await context.store.addQueue(record, link)
     if (number !== undefined) {
-      const queue = context.queues.add({ number, record, messages: [] })
-      return { answer: ids(record, serverKey), queue }
+      const answer = ids(record, serverKey)
+      return command.subscribe ? { answer, queue: context.queues.add({ number, record, messages: [] }) } : { answer }
     }
     if (chosen) return { answer: AUTH }
   }

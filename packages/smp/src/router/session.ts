@@ -242,10 +242,9 @@ export class Session implements Recipient {
 
   async #create(command: ReceivedCommand): Promise<Reply> {
     if (command.message.type !== 'NEW') return reply(command, INTERNAL)
-    const { subscribe } = command.message
     let held: Subscription | undefined
     const answer = createQueue(this.#context, command.message, command.corrId).then((created) => {
-      if (created.queue && subscribe && !this.#isEnded) {
+      if (created.queue && !this.#isEnded) {
         held = this.subscribe(created.queue)
         held.hold()
       }
