@@ -1,4 +1,6 @@
+import { AgentError } from '@parley/agent'
 import { CommanderError } from 'commander'
+import { agentFailure } from './agent-failure.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 import { createProgram } from './program.ts'
 
@@ -40,6 +42,10 @@ function exitCode(error: unknown): number {
   if (error instanceof CliError) {
     process.stderr.write(`parley: ${error.message}\n`)
     return error.exitCode
+  }
+  if (error instanceof AgentError) {
+    process.stderr.write(`parley: ${agentFailure(error)}\n`)
+    return EXIT.failed
   }
   // What the system refused (no such folder, no permission, no space) is for the user to mend: it needs no stack.
   if (error instanceof Error && 'syscall' in error) {

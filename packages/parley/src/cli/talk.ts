@@ -65,5 +65,9 @@ function parseLink(link: string): ConnectionLink {
 /** The router that the link names, unless it names only its host. */
 function serversOf(link: ConnectionLink): [string, ...string[]] | undefined {
   if (link.type === 'full') return [formatSmpServer(link.request.queues[0].server)]
-  return isHostOnly(link.link.server) ? undefined : [formatSmpServer(link.link.server)]
+  const { server } = link.link
+  if (isHostOnly(server)) return undefined
+  // Long links are cut where they are copied by hand.
+  if (server.keyHash.length === 0) throw new CliError('the end of the link is missing: c=…', EXIT.malformed)
+  return [formatSmpServer(server)]
 }

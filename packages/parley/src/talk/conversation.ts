@@ -66,6 +66,7 @@ export class Conversation {
   async #begin(): Promise<void> {
     const { agent, terminal, link } = this.#options
     const { stop: signal } = terminal
+    if (this.#record.connId === undefined) await this.#findUnrecorded()
     if (this.#record.connId !== undefined) {
       await agent.subscribeConnections(undefined, { signal })
     } else if (link !== undefined) {
@@ -78,6 +79,19 @@ export class Conversation {
     if (link === undefined && !this.#record.connected && this.#record.link !== undefined) {
       await printLine(terminal.output, linkPicture(this.#record.link))
     }
+  }
+
+  /**
+   * A crash may have come between making the connection and keeping its id; the agent of a conversation has no other.
+   * One that is still being joined is joined again instead: that says when it fails.
+   */
+  async #findUnrecorded(): Promise<void> {
+    const { agent } = this.#options
+    const [found] = await agent.listConnections()
+    if (!found || found.state === 'joining') return
+    const { connId, connectedAt } = found
+    const link = this.#options.link ?? (await agent.getShortLink(connId))
+    if (link !== undefined) this.#save({ connId, link, connected: connectedAt !== undefined })
   }
 
   #openScreen(): void {
