@@ -57,21 +57,29 @@ export interface AgentContext {
 
 /** Wakes the workers that a finished transaction has given work, and hands its events over without waiting. */
 export function applyEffects(context: Pick<AgentContext, 'delivery' | 'commands' | 'outlet'>, effects: Effects): void {
-  wakeWorkers(context, effects)
+  wakeDeliveries(context, effects)
+  wakeCommands(context, effects)
   context.outlet.post(effects.events)
 }
 
-/** {@link applyEffects} that waits until `subQ` has room for the events: for what is driven by routers. */
+/**
+ * {@link applyEffects} that waits until `subQ` has room for the events: for what is driven by routers. Only then is
+ * what they tell of acknowledged, so that a flood of it stays at the router.
+ */
 export async function applyEffectsAndWait(
   context: Pick<AgentContext, 'delivery' | 'commands' | 'outlet'>,
   effects: Effects,
 ): Promise<void> {
-  wakeWorkers(context, effects)
+  wakeDeliveries(context, effects)
   await context.outlet.putAll(effects.events)
+  wakeCommands(context, effects)
 }
 
-function wakeWorkers({ delivery, commands }: Pick<AgentContext, 'delivery' | 'commands'>, effects: Effects): void {
+function wakeDeliveries({ delivery }: Pick<AgentContext, 'delivery'>, effects: Effects): void {
   for (const sndQueueId of effects.released) delivery.release(sndQueueId)
   for (const sndQueueId of effects.deliveries) delivery.wake(sndQueueId)
+}
+
+function wakeCommands({ commands }: Pick<AgentContext, 'commands'>, effects: Effects): void {
   for (const connId of effects.commands) commands.wake(connId)
 }

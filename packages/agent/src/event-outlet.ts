@@ -9,6 +9,10 @@ import type { SubQueue } from './sub-queue.ts'
 /**
  * The agent's side of `subQ`. Whoever acts for a router waits for room ({@link putAll}), so that a slow application
  * slows the routers down. Whoever acts for the application must not wait for it and posts.
+ *
+ * Nobody waits with a message that the router keeps until the application acknowledges it: its queue brings no other
+ * meanwhile, so that there is at most one such event for each queue. If the agent stopped reading for them, an
+ * application that waits for a router's answer before it takes the next event would wait in vain.
  */
 export class EventOutlet {
   readonly #subQ: SubQueue
@@ -17,6 +21,8 @@ export class EventOutlet {
   #last: Promise<void> = Promise.resolve()
   /** Stored events that are on their way, so that they are not repeated meanwhile. */
   readonly #underway = new Set<number>()
+  /** Messages that are on their way to the application: delivered once more meanwhile, they are told of once. */
+  readonly #messages = new Set<string>()
   /** Ids of confirmations and requests that this process has told of. */
   readonly #announced = new Set<string>()
 
@@ -40,12 +46,12 @@ export class EventOutlet {
    * stored ones come again.
    */
   putAll(events: readonly EffectEvent[]): Promise<void> {
-    if (events.length === 0) return Promise.resolve()
     // At once, so that a subscription meanwhile does not repeat them.
-    for (const item of events) this.#announce(item)
-    const done = this.#last.then(() => this.#putEach(events))
+    const news = events.filter((item) => this.#announce(item))
+    if (news.length === 0) return Promise.resolve()
+    const done = this.#last.then(() => this.#putEach(news))
     this.#last = done
-    return done
+    return news.some(({ event }) => messageKey(event) !== undefined) ? Promise.resolve() : done
   }
 
   /** {@link putAll} of one event that is not stored. */
@@ -61,9 +67,9 @@ export class EventOutlet {
   async #putEach(events: readonly EffectEvent[]): Promise<void> {
     try {
       for (const { event, eventId } of events) {
-        const taken = eventId === undefined ? {} : { taken: () => this.#forget(eventId) }
+        const taken = () => this.#taken(event, eventId)
         const isStale = () => this.#isAcknowledged(event)
-        await this.#subQ.put({ event, ...taken, isStale })
+        await this.#subQ.put({ event, taken, isStale })
       }
     } catch (error) {
       if (!(error instanceof QueueClosedError)) throw error
@@ -75,13 +81,28 @@ export class EventOutlet {
     if ((event.event !== 'MSG' && event.event !== 'RCVD') || this.#store.isClosed) return false
     const { connId, msgId } = event
     const message = this.#store.read((db) => getRcvMessage(db, connId, msgId))
-    return message === undefined || message.userAck
+    const isStale = message === undefined || message.userAck
+    if (isStale) this.#taken(event)
+    return isStale
   }
 
-  #announce({ event, eventId }: EffectEvent): void {
+  #taken(event: AgentEvent, eventId?: number): void {
+    const key = messageKey(event)
+    if (key !== undefined) this.#messages.delete(key)
+    if (eventId !== undefined) this.#forget(eventId)
+  }
+
+  /** Remembers that the event is on its way; false when it was so already. */
+  #announce({ event, eventId }: EffectEvent): boolean {
+    const key = messageKey(event)
+    if (key !== undefined) {
+      if (this.#messages.has(key)) return false
+      this.#messages.add(key)
+    }
     if (eventId !== undefined) this.#underway.add(eventId)
     if (event.event === 'CONF') this.#announced.add(event.confId)
     if (event.event === 'REQ') this.#announced.add(event.invId)
+    return true
   }
 
   #forget(eventId: number): void {
@@ -89,4 +110,9 @@ export class EventOutlet {
     // A store that is closed by now keeps the event, which then comes once more.
     this.#store.transaction((db) => removeEvent(db, eventId)).catch(() => undefined)
   }
+}
+
+/** Names a message that the router keeps until the application acknowledges it. */
+function messageKey(event: AgentEvent): string | undefined {
+  return event.event === 'MSG' || event.event === 'RCVD' ? `${event.connId} ${event.msgId}` : undefined
 }
