@@ -41,6 +41,11 @@ export class EventOutlet {
     return this.#announced.has(id)
   }
 
+  /** The application has answered the confirmation or request. */
+  answered(id: string): void {
+    this.#announced.delete(id)
+  }
+
   /**
    * Adds events after all that were given before, waiting for room. After the agent has closed they are dropped:
    * stored ones come again.

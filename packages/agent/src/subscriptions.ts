@@ -32,6 +32,8 @@ interface ServerSubscriptions {
   /** The client in whose session the active ones are. */
   client: SmpClient | undefined
   resubscribing: boolean
+  /** When it was begun last to subscribe again, of `performance.now()`. */
+  resubscribedAt: number
 }
 
 /** Queues of one SUB batch when many are subscribed again: `spec/agent.md §10`. */
@@ -145,6 +147,7 @@ export class Subscriptions {
         confirming: false,
         client: undefined,
         resubscribing: false,
+        resubscribedAt: Number.NEGATIVE_INFINITY,
       }
       this.#servers.set(key, subscriptions)
     }
@@ -239,9 +242,12 @@ export class Subscriptions {
   async #resubscribeLoop(subscriptions: ServerSubscriptions): Promise<void> {
     const { closing, config } = this.#components
     const started = performance.now()
+    const sinceLast = started - subscriptions.resubscribedAt
+    subscriptions.resubscribedAt = started
     let delay = config.reconnectRetry.initial
     try {
-      // The first try is at once: most connections are lost alone.
+      // The first try is at once: most connections are lost alone. A router that ends each new one is not asked faster.
+      if (sinceLast < delay) await pause(delay - sinceLast, closing)
       while (!closing.aborted && subscriptions.pending.size > 0) {
         const progress = await this.#resubscribeOnce(subscriptions).catch((error: unknown) => {
           if (!closing.aborted) this.#components.onFailure(error)

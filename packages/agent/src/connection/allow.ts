@@ -45,6 +45,7 @@ export async function allowConnection(
     insertCommand(db, connId, { type: 'ALLOW_SECURE', confirmationId })
     effects.runCommands(connId)
   })
+  context.outlet.answered(confirmationId)
   applyEffects(context, effects)
 }
 

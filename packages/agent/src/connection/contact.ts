@@ -41,6 +41,7 @@ export async function acceptContact(
     onStored: (db, id) => acceptInvitation(db, invitationId, id),
   })
   await runJoin(context, connId, signal)
+  context.outlet.answered(invitationId)
   return connId
 }
 
@@ -48,9 +49,10 @@ export async function acceptContact(
  * Rejects a request; its sender is not told.
  * @throws AgentError CONN NOT_FOUND
  */
-export async function rejectContact({ store }: AgentContext, invitationId: string): Promise<void> {
+export async function rejectContact({ store, outlet }: AgentContext, invitationId: string): Promise<void> {
   await store.transaction((db) => {
     if (!getInvitation(db, invitationId)) throw connError('NOT_FOUND', 'invitation')
     removeInvitation(db, invitationId)
   })
+  outlet.answered(invitationId)
 }
