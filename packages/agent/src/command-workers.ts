@@ -3,6 +3,7 @@ import { AgentError } from './agent-error.ts'
 import { isHostError, isTemporary, toAgentError } from './client-errors.ts'
 import { runAllowSecure, runDuplexSecure } from './connection/allow.ts'
 import { finishDeletion, queueDeleted, runDeleteQueue } from './connection/delete.ts'
+import { quotaMarkerDeleted } from './connection/receive-quota.ts'
 import { Effects } from './effects.ts'
 import { nextDelay, pause } from './retry-interval.ts'
 import {
@@ -17,7 +18,7 @@ import { removeRcvMessage } from './store/rcv-messages.ts'
 import { getRcvQueue, updateRcvQueue } from './store/rcv-queues.ts'
 import { WorkerPool } from './worker-pool.ts'
 
-type AckCommand = Extract<InternalCommand, { type: 'ACK' | 'ACK_DEL' }>
+type AckCommand = Extract<InternalCommand, { type: 'ACK' | 'ACK_DEL' | 'ACK_QUOTA' }>
 
 /** Runs the persisted internal commands, one at a time for each connection and lane: `spec/agent.md §5.4`. */
 export class CommandWorkers implements CommandSignals {
@@ -97,6 +98,7 @@ export class CommandWorkers implements CommandSignals {
     switch (command.type) {
       case 'ACK':
       case 'ACK_DEL':
+      case 'ACK_QUOTA':
         return this.#ack(commandId, command)
       case 'ALLOW_SECURE':
         await locks.withConnLock(connId, () => runAllowSecure(this.#context, connId, command.confirmationId))
@@ -124,7 +126,19 @@ export class CommandWorkers implements CommandSignals {
       const transmissions = [{ type: 'event', entityId: queue.rcvId, message: next }] as const
       await msgQ.put({ server, version, sessionId, transmissions }, closing)
     }
-    await store.transaction((db) => finishAck(db, commandId, command, brokerId))
+    const effects = new Effects()
+    await store.transaction((db) => this.#finishAck(db, commandId, command, effects))
+    await applyEffectsAndWait(this.#context, effects)
+  }
+
+  /**
+   * The router knows that the message is done with. A message of the application needs no record any more; after the
+   * marker of a full queue the peer may go on.
+   */
+  #finishAck(db: Db, commandId: number, { type, rcvQueueId, brokerId }: AckCommand, effects: Effects): void {
+    removeCommand(db, commandId)
+    if (type === 'ACK_DEL') removeRcvMessage(db, rcvQueueId, Buffer.from(brokerId, 'base64'))
+    if (type === 'ACK_QUOTA') quotaMarkerDeleted(db, this.#context.config, rcvQueueId, effects)
   }
 
   /** A command that a router refuses: it is not tried again. */
@@ -132,9 +146,9 @@ export class CommandWorkers implements CommandSignals {
     const { store, log } = this.#context
     const effects = new Effects()
     await store.transaction((db) => {
-      if (command.type === 'ACK' || command.type === 'ACK_DEL') {
+      if (command.type === 'ACK' || command.type === 'ACK_DEL' || command.type === 'ACK_QUOTA') {
         // NO_MSG: another session of the queue will deliver the message again, and it will be acknowledged again.
-        finishAck(db, commandId, command, Buffer.from(command.brokerId, 'base64'))
+        this.#finishAck(db, commandId, command, effects)
         return
       }
       removeCommand(db, commandId)
@@ -164,10 +178,4 @@ export class CommandWorkers implements CommandSignals {
     await applyEffectsAndWait(this.#context, effects)
     return givenUp
   }
-}
-
-/** The router knows that the message is done with; a message of the application needs no record any more. */
-function finishAck(db: Db, commandId: number, { type, rcvQueueId }: AckCommand, brokerId: Uint8Array): void {
-  removeCommand(db, commandId)
-  if (type === 'ACK_DEL') removeRcvMessage(db, rcvQueueId, brokerId)
 }

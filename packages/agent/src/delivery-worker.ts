@@ -8,7 +8,7 @@ import { isReceived, recordSent } from './connection/sent.ts'
 import { Effects } from './effects.ts'
 import { agentEnvelopeCodec, agentMessageCodec, aMessageCodec } from './protocol/index.ts'
 import { encryptBody, messageEncryptKeyCodec } from './ratchet/index.ts'
-import { nextDelay, pause } from './retry-interval.ts'
+import { nextDelay, pause, type RetryInterval } from './retry-interval.ts'
 import { getConnection } from './store/connections.ts'
 import type { Db } from './store/database.ts'
 import { type SndQueueRecord, serverKey } from './store/records.ts'
@@ -29,6 +29,10 @@ import { WorkerPool } from './worker-pool.ts'
 
 const CONFIRMATION = 'C'
 const HELLO = 'H'
+
+/** Retries, and how long, when the router still says that the queue is full although the peer has read it. */
+const RELEASE_RETRY: RetryInterval = { initial: 50, increaseAfter: 500, max: 2000 }
+const RELEASE_WINDOW = 60_000
 
 /** How a worker that waits can be made to go on. */
 interface Waiting {
@@ -125,19 +129,24 @@ export class DeliveryWorkers implements DeliverySignals {
 
   /** Sends one message, as often as it takes; false when it is not to be sent any more. */
   async #deliver(queue: SndQueueRecord, delivery: DeliveryRecord): Promise<boolean> {
-    const { config, closing } = this.#context
+    const { config, closing, store } = this.#context
     const tries: Tries = {
       slowDelay: delivery.slowDelay ?? config.slowRetry.initial,
       fastDelay: delivery.fastDelay ?? config.fastRetry.initial,
       startedAt: performance.now(),
     }
+    let releaseDelay = RELEASE_RETRY.initial
     for (;;) {
-      const sentAt = performance.now()
       const error = await this.#send(queue, delivery)
       closing.throwIfAborted()
       if (!error) return true
       const kind = this.#waitKind(delivery, error)
-      if (kind === 'quota' && (this.#releasedAt.get(queue.sndQueueId) ?? 0) > sentAt) continue
+      if (kind === 'quota' && this.#wasReleased(queue.sndQueueId)) {
+        await pause(releaseDelay, closing)
+        releaseDelay = nextDelay(RELEASE_RETRY, performance.now() - tries.startedAt, releaseDelay)
+        if (store.read((db) => hasDelivery(db, delivery.deliveryId))) continue
+        return false
+      }
       if (!kind) {
         await this.#failed(delivery, error)
         return false
@@ -149,6 +158,15 @@ export class DeliveryWorkers implements DeliverySignals {
       }
       if (!(await this.#wait(queue, delivery, tries, kind, error))) return false
     }
+  }
+
+  /**
+   * True shortly after the peer said that it has read its full queue. It may say so before its router has deleted the
+   * last message, and it says it only once.
+   */
+  #wasReleased(sndQueueId: number): boolean {
+    const releasedAt = this.#releasedAt.get(sndQueueId)
+    return releasedAt !== undefined && performance.now() - releasedAt < RELEASE_WINDOW
   }
 
   /** The error of sending, undefined when the router has stored the message. */

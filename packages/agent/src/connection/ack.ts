@@ -16,6 +16,12 @@ export function ackByAgent(db: Db, { connId, rcvQueueId, brokerId }: MessageRef,
   effects.runCommands(connId)
 }
 
+/** The marker of a full queue was read. */
+export function ackQuotaMarker(db: Db, { connId, rcvQueueId, brokerId }: MessageRef, effects: Effects): void {
+  insertCommand(db, connId, { type: 'ACK_QUOTA', rcvQueueId, brokerId: Buffer.from(brokerId).toString('base64') })
+  effects.runCommands(connId)
+}
+
 /** The application is done with a message. */
 export function ackByUser(db: Db, { connId, rcvQueueId, brokerId }: MessageRef, effects: Effects): void {
   insertCommand(db, connId, { type: 'ACK_DEL', rcvQueueId, brokerId: Buffer.from(brokerId).toString('base64') })

@@ -1,22 +1,35 @@
 import type { AgentContext } from '../agent-context.ts'
+import type { AgentConfig } from '../config.ts'
 import type { Effects } from '../effects.ts'
+import { getConnection } from '../store/connections.ts'
+import type { Db } from '../store/database.ts'
 import { getRatchet } from '../store/ratchets.ts'
+import { getRcvQueue } from '../store/rcv-queues.ts'
 import { sndQueuesOf } from '../store/snd-queues.ts'
-import { ackByAgent } from './ack.ts'
+import { ackQuotaMarker } from './ack.ts'
 import { enqueueMessage, isSendable, SharedBody } from './enqueue.ts'
 import type { Received } from './received.ts'
 
-/** The queue was full and is read now: the peer is told that it may go on. `spec/agent.md §9` */
+/** The marker says that the queue was full; the messages before it are read. */
 export async function receiveQuotaMarker(
-  { store, config }: AgentContext,
-  { connection: { connId }, queue, ref }: Pick<Received, 'connection' | 'queue' | 'ref'>,
+  { store }: AgentContext,
+  { connection: { connId }, ref }: Pick<Received, 'connection' | 'ref'>,
   effects: Effects,
 ): Promise<void> {
-  await store.lockConnForUpdate(connId, (db) => {
-    ackByAgent(db, ref, effects)
-    const queues = sndQueuesOf(db, connId).filter(isSendable)
-    if (queues.length === 0 || !getRatchet(db, connId)?.sending) return
-    const body = new SharedBody({ type: 'A_QCONT', queue: { server: queue.server, senderId: queue.sndId } })
-    enqueueMessage(db, config, connId, queues, { body, notification: false }, effects)
-  })
+  await store.lockConnForUpdate(connId, (db) => ackQuotaMarker(db, ref, effects))
+}
+
+/**
+ * The router has deleted the marker, so that the queue is empty and accepts messages: the peer is told that it may go
+ * on. Told before, it would be refused once more, and wait for long: `spec/agent.md §9`.
+ */
+export function quotaMarkerDeleted(db: Db, config: AgentConfig, rcvQueueId: number, effects: Effects): void {
+  const queue = getRcvQueue(db, rcvQueueId)
+  const connection = queue && getConnection(db, queue.connId)
+  if (!queue || !connection || connection.deletedAt !== undefined) return
+  const { connId } = connection
+  const queues = sndQueuesOf(db, connId).filter(isSendable)
+  if (queues.length === 0 || !getRatchet(db, connId)?.sending) return
+  const body = new SharedBody({ type: 'A_QCONT', queue: { server: queue.server, senderId: queue.sndId } })
+  enqueueMessage(db, config, connId, queues, { body, notification: false }, effects)
 }

@@ -6,6 +6,8 @@ export type InternalCommand =
   | { readonly type: 'ACK'; readonly rcvQueueId: number; readonly brokerId: string }
   /** Tells the router that the application has processed a message; then the message's record is removed. */
   | { readonly type: 'ACK_DEL'; readonly rcvQueueId: number; readonly brokerId: string }
+  /** Tells the router that the marker of a full queue was read; then the peer is told that it may go on. */
+  | { readonly type: 'ACK_QUOTA'; readonly rcvQueueId: number; readonly brokerId: string }
   /** Secures queues after the application allowed a connection, and sends the confirmation back. */
   | { readonly type: 'ALLOW_SECURE'; readonly confirmationId: string }
   /** Secures the joiner's queue in the slow handshake, then sends HELLO. */
@@ -55,5 +57,5 @@ export function removeCommand(db: Db, commandId: number): void {
 }
 
 function laneOf({ type }: InternalCommand): CommandLane {
-  return type === 'ACK' || type === 'ACK_DEL' ? 'ack' : 'work'
+  return type.startsWith('ACK') ? 'ack' : 'work'
 }
