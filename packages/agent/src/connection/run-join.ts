@@ -1,7 +1,7 @@
 import { decode, encode } from '@parley/core/encoding'
 import { type AgentContext, applyEffects } from '../agent-context.ts'
 import type { AgentError } from '../agent-error.ts'
-import { connError, isHostError, isTemporary, toAgentError } from '../client-errors.ts'
+import { connError, isHostError, isSmpError, isTemporary, toAgentError } from '../client-errors.ts'
 import { Effects } from '../effects.ts'
 import { type ContactRequest, connectionRequestCodec, type SmpQueueUri, smpQueueInfoOf } from '../links/index.ts'
 import { agentEnvelopeCodec } from '../protocol/index.ts'
@@ -92,6 +92,7 @@ function joinOnce(context: AgentContext, connId: string, request: JoinRequest): 
 async function joinInvitation(context: AgentContext, join: JoinRecord, request: JoinRequest): Promise<void> {
   const { store, clients } = context
   const { connId } = join
+  if (isAnswered(context, connId)) return finishJoin(context, connId)
   let sndQueue = requireSndQueue(context, connId)
   if (sndQueue.queueMode === 'messaging' && sndQueue.status === 'new') {
     const client = await clients.get(sndQueue.server, request)
@@ -101,18 +102,41 @@ async function joinInvitation(context: AgentContext, join: JoinRecord, request: 
   }
   const rcvQueue = await replyQueue(context, connId, sndQueue, request.signal)
   const envelope = join.envelope ?? (await storeConfirmation(context, join, rcvQueue, sndQueue))
-  const secured = sndQueue.status === 'secured'
-  const client = await clients.get(sndQueue.server, request)
-  await client.send(
-    {
-      sndId: sndQueue.sndId,
-      ...(secured && { key: sndQueue.sndPrivateKey }),
-      notification: true,
-      body: sealConfirmation(sndQueue, envelope, secured),
-    },
-    request,
-  )
-  await store.transaction((db) => {
+  await sendConfirmation(context, sndQueue, envelope, join.envelope !== undefined, request)
+  await finishJoin(context, connId)
+}
+
+/**
+ * Sends the confirmation: authorised when the queue is secured already, else with the key to secure it.
+ * @param again it was sent before, perhaps with success: then the peer may have secured the queue with that key
+ */
+async function sendConfirmation(
+  { clients }: AgentContext,
+  queue: SndQueueRecord,
+  envelope: Uint8Array,
+  again: boolean,
+  request: JoinRequest,
+): Promise<void> {
+  const { sndId, sndPrivateKey: key } = queue
+  const secured = queue.status === 'secured'
+  const client = await clients.get(queue.server, request)
+  const message = { sndId, notification: true, body: sealConfirmation(queue, envelope, secured) }
+  try {
+    await client.send({ ...message, ...(secured && { key }) }, request)
+  } catch (error) {
+    request.signal.throwIfAborted()
+    if (secured || !again || !isSmpError(toAgentError(error), 'AUTH')) throw error
+    await client.send({ ...message, key }, request)
+  }
+}
+
+/** True when the peer's answer is here already: an earlier try got through without this side hearing of it. */
+function isAnswered({ store }: AgentContext, connId: string): boolean {
+  return store.read((db) => rcvQueuesOf(db, connId)).some(({ status }) => status !== 'new')
+}
+
+function finishJoin({ store }: AgentContext, connId: string): Promise<void> {
+  return store.transaction((db) => {
     // The answer to the confirmation may have been processed before the router's answer.
     const [current] = sndQueuesOf(db, connId)
     if (current && current.status !== 'active') setSndQueueStatus(db, current.sndQueueId, 'confirmed')
@@ -148,6 +172,7 @@ async function joinContact(
 ): Promise<void> {
   const { store, clients, config } = context
   const { connId } = join
+  if (isAnswered(context, connId)) return store.transaction((db) => removeJoin(db, connId))
   const [contactQueue] = target.queues
   const rcvQueue = await replyQueue(context, connId, contactQueue, request.signal)
   const envelope = join.envelope ?? (await storeInvitation(context, join, rcvQueue))
