@@ -179,16 +179,17 @@ export class DeliveryWorkers implements DeliverySignals {
       const body = isConfirmation
         ? sealConfirmation(queue, delivery.body, secured)
         : sealMessage(queue, encodeEnvelope(delivery, this.#context.config.agentVersions.max))
-      const client = await clients.get(queue.server, { mode: 'background', signal: closing })
-      await client.send(
-        {
-          sndId: queue.sndId,
-          ...(secured && { key: queue.sndPrivateKey }),
-          notification: message.notification,
-          body,
-        },
-        { mode: 'background', signal: closing },
-      )
+      const request = { mode: 'background', signal: closing } as const
+      const client = await clients.get(queue.server, request)
+      const command = { sndId: queue.sndId, notification: message.notification, body }
+      const key = queue.sndPrivateKey
+      try {
+        await client.send({ ...command, ...(secured && { key }) }, request)
+      } catch (error) {
+        // An earlier try may have got through: then the peer has secured the queue with the key that it brought.
+        if (secured || !isSmpError(toAgentError(error), 'AUTH')) throw error
+        await client.send({ ...command, key }, request)
+      }
       return undefined
     } catch (error) {
       return toAgentError(error)

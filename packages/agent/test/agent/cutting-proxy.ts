@@ -11,6 +11,7 @@ export class CuttingProxy {
   readonly #targetPort: () => number
   #sent = 0
   #cutAt = Number.POSITIVE_INFINITY
+  #answersLeft = Number.POSITIVE_INFINITY
   /** How many connections were cut. */
   cuts = 0
   /** Closes new connections at once. */
@@ -45,6 +46,11 @@ export class CuttingProxy {
     this.#cutAt = this.#sent + bytes
   }
 
+  /** Cuts everything once when routers have answered `bytes` more, without passing the last answer on. */
+  cutAfterAnswers(bytes: number): void {
+    this.#answersLeft = bytes
+  }
+
   /** Cuts all connections now. */
   cut(): void {
     this.cuts++
@@ -73,7 +79,15 @@ export class CuttingProxy {
         router.destroy()
       })
     }
-    router.on('data', (data) => client.write(data))
+    router.on('data', (data) => {
+      this.#answersLeft -= data.length
+      if (this.#answersLeft > 0) {
+        client.write(data)
+        return
+      }
+      this.#answersLeft = Number.POSITIVE_INFINITY
+      this.cut()
+    })
     client.on('data', (data) => {
       this.#sent += data.length
       if (this.#sent < this.#cutAt) {

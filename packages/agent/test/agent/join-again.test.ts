@@ -7,6 +7,7 @@ import { agentEnvelopeCodec } from '../../src/protocol/index.ts'
 import { AgentStore } from '../../src/store/agent-store.ts'
 import { insertJoin, setJoinEnvelope } from '../../src/store/joins.ts'
 import { setSndQueueStatus, sndQueuesOf } from '../../src/store/snd-queues.ts'
+import { CuttingProxy } from './cutting-proxy.ts'
 import { bytes, deliver, type TestAgent, World } from './fixture.ts'
 
 /** What a closed agent has in its store when it did not hear that its confirmation was stored. */
@@ -25,6 +26,33 @@ async function forgetAnswer({ path }: TestAgent, connId: string, link: string, i
   })
   store.close()
 }
+
+describe('a confirmation whose answer was lost', () => {
+  it('is no failure when the peer has secured its queue since', async () => {
+    await using world = new World()
+    const router = await world.router()
+    const proxy = await CuttingProxy.start(() => router.running.port)
+    world.add(proxy)
+    const slowly = { fastRetry: { initial: 60_000, increaseAfter: 60_000, max: 60_000 } }
+    const a = await world.agent('a', router.address, { config: slowly })
+    const b = await world.agent('b', proxy.addressOf(router.address), { config: { senderSecures: false } })
+    const { connId: connA, link } = await a.api.createConnection({ mode: 'invitation', pq: false })
+    const { connId: connB } = await b.api.joinConnection({ link, info: bytes('B'), pq: false })
+    const conf = await a.expect('CONF', { connId: connA })
+    await b.close()
+    // More than the handshake's answers, less than these and one more block.
+    proxy.cutAfterAnswers(24_000)
+    await a.api.allowConnection(connA, conf.confId, bytes('A'))
+    await a.expect('DISCONNECT')
+    await b.open()
+    await b.api.subscribeConnections()
+    await b.expect('INFO', { connId: connB })
+    await a.restart()
+    await Promise.all([a.expect('CON', { connId: connA }), b.expect('CON', { connId: connB })])
+    await deliver({ agent: b, connId: connB }, { agent: a, connId: connA }, 'hello')
+    assert.ok(!a.has('ERR') && !b.has('ERR'))
+  })
+})
 
 describe('a join whose last answer was lost', () => {
   for (const slow of [false, true]) {
