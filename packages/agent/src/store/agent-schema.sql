@@ -182,7 +182,7 @@ CREATE TABLE snd_messages (
   UNIQUE (conn_id, snd_msg_id)
 ) STRICT;
 CREATE INDEX snd_messages_body_id ON snd_messages (body_id);
-CREATE INDEX snd_messages_closed_at ON snd_messages (closed_at);
+CREATE INDEX snd_messages_closed_at ON snd_messages (closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX snd_messages_open ON snd_messages (created_at) WHERE closed_at IS NULL;
 CREATE TABLE snd_queues (
   snd_queue_id INTEGER PRIMARY KEY,
