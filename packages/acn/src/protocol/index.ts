@@ -1,0 +1,2 @@
+// Filled by the parts of the package as they come.
+export {}
