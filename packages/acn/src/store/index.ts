@@ -1,2 +1,23 @@
-// Filled by the parts of the package as they come.
-export {}
+export {
+  type AcnStore,
+  DEFAULT_STORE_LIMITS,
+  type DeliveryState,
+  type EnqueueOutcome,
+  type EnqueueRefusal,
+  type EnvelopeId,
+  type EnvelopeNumber,
+  type NewEnvelope,
+  type NotDelivered,
+  type NotDeliveredReason,
+  type Page,
+  type PairSummary,
+  type PendingEnvelope,
+  type Registration,
+  type RegistrationKind,
+  type StoreCounts,
+  type StoredNotDelivered,
+  StoreError,
+  type StoreLimits,
+  StoreLockedError,
+  type TraceEvent,
+} from './store.ts'
