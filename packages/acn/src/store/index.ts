@@ -1,3 +1,6 @@
+export { type GoRecordsImport, importGoRecords } from './import-go-records.ts'
+export { AcnStoreReader } from './sqlite/acn-store-reader.ts'
+export { SqliteAcnStore } from './sqlite/sqlite-acn-store.ts'
 export {
   type AcnStore,
   DEFAULT_STORE_LIMITS,

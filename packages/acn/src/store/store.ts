@@ -228,6 +228,8 @@ export interface AcnStore {
    * @returns how many were kept; undefined when something of this name was imported before
    */
   importRegistrations(name: string, registrations: readonly Registration[]): Promise<number | undefined>
+  /** Whether something of this name was imported. */
+  wasImported(name: string): Promise<boolean>
 
   /**
    * Appends an envelope to its agent's and its pair's queue.
