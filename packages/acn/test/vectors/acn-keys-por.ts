@@ -17,6 +17,7 @@ import {
   PeerKey,
   ProofCache,
   representationMessage,
+  startOfDay,
   verifyRepresentation,
 } from '@parley/acn/record'
 import { sha256 } from '@parley/core/crypto'
@@ -98,12 +99,13 @@ function checkProof(entry: JsonObject): void {
   const bytes = hex(entry, 'agentRecordProtobufHex')
   const record = decodeAgentRecord(bytes)
   sameBytes(encodeAgentRecord(record), bytes)
-  const made = createRecord(ledger, { privateKey, peerPublicKey, serviceId: record.serviceId })
-  assert.deepEqual(record, made satisfies AgentRecord)
+  const { serviceId, notBefore, notAfter } = record
+  const made: AgentRecord = createRecord(ledger, { privateKey, peerPublicKey, serviceId, notBefore, notAfter })
+  assert.deepEqual(record, made)
   const cache = new ProofCache()
   for (let time = 0; time < 2; time++) {
     const expectation = { expectedAddress: text(entry, 'address'), representativePublicKey: peerPublicKey }
-    verifyRepresentation(record, expectation, { cache })
+    verifyRepresentation(record, expectation, { cache, now: startOfDay(notBefore) ?? Date.now() })
   }
   assert.equal(cache.size, 1)
 }
