@@ -1,5 +1,5 @@
+import { hash } from 'node:crypto'
 import { ripemd160 } from '@noble/hashes/legacy.js'
-import { sha256 } from '@parley/core/crypto'
 import { toHex } from '@parley/core/encoding'
 import { bech32 } from '@scure/base'
 import type { Ledger } from './ledger-type.ts'
@@ -18,7 +18,7 @@ export function bech32Ledger(ledgerId: string, prefix: string): Ledger {
     ledgerId,
     addressOf(publicKey) {
       const key = readKey(publicKey)
-      return key && bech32.encode(prefix, bech32.toWords(ripemd160(sha256(key))))
+      return key && bech32.encode(prefix, bech32.toWords(ripemd160(hash('sha256', key, 'buffer'))))
     },
     verify(publicKey, message, signature) {
       const key = readKey(publicKey)

@@ -1,6 +1,5 @@
-import { createECDH, createPublicKey, verify as verifyNatively } from 'node:crypto'
+import { createECDH, createPublicKey, hash, verify as verifyNatively } from 'node:crypto'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
-import { sha256 } from '@parley/core/crypto'
 
 /** Length of a private key. */
 export const SECP256K1_PRIVATE_KEY_LENGTH = 32
@@ -30,7 +29,7 @@ export type SignatureForm = 'compact' | 'der'
 
 /** ECDSA over SHA-256 of `message`: deterministic (RFC 6979), low S. */
 export function signSha256(privateKey: Uint8Array, message: Uint8Array, form: SignatureForm): Uint8Array {
-  return secp256k1.sign(sha256(message), privateKey, { prehash: false, lowS: true, format: form })
+  return secp256k1.sign(hash('sha256', message, 'buffer'), privateKey, { prehash: false, lowS: true, format: form })
 }
 
 /**

@@ -1,5 +1,5 @@
 import type Database from 'libsql'
-import { decodeAgentRecord, encodeAgentRecord } from '../../protocol/index.ts'
+import { decodeAgentRecord, encodeAgentRecord } from '../../protocol/agent-record.ts'
 import type {
   DeliveryState,
   EnqueueOutcome,
