@@ -140,7 +140,7 @@ export class AcnHost {
       signal: this.#abort.signal,
       ...(onFailure && { onFailure }),
     }
-    this.#dialer = new Dialer(libp2p.node, (peer, signal) => this.#dht.findPeer(peer, signal))
+    this.#dialer = new Dialer(libp2p.node, this.#peerIds, (peer, signal) => this.#dht.findPeer(peer, signal))
     this.#dht = new DhtNode(libp2p, this.#dialer, this.#peerIds, this.limits, this.timeouts)
     this.#lookup = new AddressLookup(
       {

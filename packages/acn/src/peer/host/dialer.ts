@@ -1,9 +1,15 @@
 import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { DhtPeer } from '../dht/message.ts'
+import type { PeerIds } from '../dht/peer-ids.ts'
+import { rankOf } from './connection-order.ts'
 
 /** Outbound streams of one protocol on one connection; how many are used is decided by those who send. */
 const MAX_OUTBOUND_STREAMS = 65_536
+
+/** Milliseconds after which a relayed peer is tried directly again. */
+const TRY_DIRECT_AGAIN = 60_000
+const MAX_UNDIALABLE = 10_000
 
 /** Finds where a peer is; the search ends with the signal. */
 export type FindPeer = (peer: PeerId, signal: AbortSignal) => Promise<DhtPeer | undefined>
@@ -11,10 +17,14 @@ export type FindPeer = (peer: PeerId, signal: AbortSignal) => Promise<DhtPeer | 
 /** Connects to peers and opens streams to them. */
 export class Dialer {
   readonly #node: Libp2p
+  readonly #peerIds: PeerIds
   readonly #findPeer: FindPeer
+  /** Until when peers are not dialled directly, by peer id. */
+  readonly #undialable = new Map<string, number>()
 
-  constructor(node: Libp2p, findPeer: FindPeer) {
+  constructor(node: Libp2p, peerIds: PeerIds, findPeer: FindPeer) {
     this.#node = node
+    this.#peerIds = peerIds
     this.#findPeer = findPeer
   }
 
@@ -22,20 +32,22 @@ export class Dialer {
   connectionTo(peer: PeerId): Connection | undefined {
     let best: Connection | undefined
     for (const connection of this.#node.getConnections(peer)) {
-      if (connection.status === 'open' && (!best || rank(connection) > rank(best))) best = connection
+      if (connection.status === 'open' && (!best || rankOf(connection) > rankOf(best))) best = connection
     }
     return best
   }
 
   /**
-   * Connects over the given addresses, or those that are known, unless connected already.
+   * Connects over the given addresses, or those that are known, unless connected already. A relayed connection with
+   * limits is given up for a direct one where the peer has an address for that.
    * @throws when that fails
    */
   async connect(peer: PeerId, signal: AbortSignal, addresses: readonly Uint8Array[] = []): Promise<Connection> {
     const open = this.connectionTo(peer)
-    if (open) return open
+    if (open && !open.limits) return open
     const given = toMultiaddrs(addresses, peer)
-    return this.#node.dial(given.length > 0 ? given : peer, { signal })
+    if (!open) return this.#node.dial(given.length > 0 ? given : peer, { signal })
+    return (await this.#dialDirect(peer, given, signal)) ?? open
   }
 
   /**
@@ -49,7 +61,7 @@ export class Dialer {
     if (open) return open
     const attempts = [
       () => via && !via.equals(peer) && this.#dialThrough(via, peer, signal),
-      () => this.#node.dial(peer, { signal }),
+      async () => this.#dialAll(await this.#knownAddresses(peer), signal),
       () => this.#dialFound(peer, signal),
     ]
     let failure: unknown
@@ -62,7 +74,7 @@ export class Dialer {
         failure = error
       }
     }
-    throw failure
+    throw failure ?? new Error('no address of the peer is known')
   }
 
   /** Opens a stream; relayed connections with limits are good enough. */
@@ -74,21 +86,67 @@ export class Dialer {
     })
   }
 
-  async #dialThrough(relay: PeerId, peer: PeerId, signal: AbortSignal): Promise<Connection> {
+  /** Undefined when the peer has no address of its own or did not answer there, now or a short time ago. */
+  async #dialDirect(peer: PeerId, given: Multiaddr[], signal: AbortSignal): Promise<Connection | undefined> {
+    const id = peer.toString()
+    if ((this.#undialable.get(id) ?? 0) > Date.now()) return undefined
+    const addresses = [...given, ...(await this.#knownAddresses(peer))].filter((address) => !isRelayed(address))
+    try {
+      if (addresses.length > 0) return await this.#node.dial(addresses, { signal })
+    } catch {
+      signal.throwIfAborted()
+    }
+    this.#undialable.delete(id)
+    this.#undialable.set(id, Date.now() + TRY_DIRECT_AGAIN)
+    const [oldest] = this.#undialable.keys()
+    if (this.#undialable.size > MAX_UNDIALABLE && oldest !== undefined) this.#undialable.delete(oldest)
+    return undefined
+  }
+
+  async #knownAddresses(peer: PeerId): Promise<Multiaddr[]> {
+    try {
+      const { addresses } = await this.#node.peerStore.get(peer)
+      return addresses.map(({ multiaddr: address }) => multiaddr(`${address}/p2p/${peer}`))
+    } catch {
+      return []
+    }
+  }
+
+  /** Relayed addresses are used after seeing to a connection to the relay that is not itself relayed with limits. */
+  async #dialAll(addresses: Multiaddr[], signal: AbortSignal): Promise<Connection | undefined> {
+    if (addresses.length === 0) return undefined
+    const relays = new Map(addresses.flatMap(relayOf))
+    for (const [relay, address] of relays) {
+      const id = this.#peerIds.parse(relay)
+      try {
+        await this.connect(id, signal, [address.bytes])
+      } catch {
+        signal.throwIfAborted()
+      }
+    }
+    return this.#node.dial(addresses, { signal })
+  }
+
+  async #dialThrough(relay: PeerId, peer: PeerId, signal: AbortSignal): Promise<Connection | undefined> {
     const { remoteAddr } = await this.connect(relay, signal)
     const base = remoteAddr.toString().replace(/\/p2p\/[^/]+$/, '')
-    return this.#node.dial(multiaddr(`${base}/p2p/${relay}/p2p-circuit/p2p/${peer}`), { signal })
+    return this.#dialAll([multiaddr(`${base}/p2p/${relay}/p2p-circuit/p2p/${peer}`)], signal)
   }
 
   async #dialFound(peer: PeerId, signal: AbortSignal): Promise<Connection | undefined> {
     const found = await this.#findPeer(peer, signal)
-    const addresses = toMultiaddrs(found?.addresses ?? [], peer)
-    return addresses.length === 0 ? undefined : this.#node.dial(addresses, { signal })
+    return this.#dialAll(toMultiaddrs(found?.addresses ?? [], peer), signal)
   }
 }
 
-function rank(connection: Connection): number {
-  return (connection.limits ? 0 : 2) + (connection.direct ? 1 : 0)
+/** The relay of a relayed address with its own address; nothing for others. */
+function relayOf(address: Multiaddr): [relay: string, address: Multiaddr][] {
+  const [, base, relay] = /^(.*)\/p2p\/([^/]+)\/p2p-circuit(\/|$)/.exec(address.toString()) ?? []
+  return base === undefined || relay === undefined || base.includes('/p2p-circuit') ? [] : [[relay, multiaddr(base)]]
+}
+
+function isRelayed(address: Multiaddr): boolean {
+  return address.toString().includes('/p2p-circuit')
 }
 
 /** The addresses that can be read, each with the peer that must answer there. */

@@ -4,7 +4,7 @@ import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay
 import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import { identify, identifyPush } from '@libp2p/identify'
 import type { ComponentLogger, Libp2p } from '@libp2p/interface'
-import type { AddressManager, TransportManager } from '@libp2p/interface-internal'
+import type { AddressManager, ConnectionManager, TransportManager } from '@libp2p/interface-internal'
 import { type KadDHT, kadDHT, passthroughMapper } from '@libp2p/kad-dht'
 import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
@@ -18,6 +18,7 @@ import type { PeerLimits } from '../limits.ts'
 import type { PeerTimeouts } from '../timeouts.ts'
 import { tls } from '../tls/encrypter.ts'
 import type { ConnectionLimits } from './connection-limits.ts'
+import { orderConnections } from './connection-order.ts'
 import { QUIET_LOGGER } from './quiet-logger.ts'
 import { rememberProtocols } from './remembered-protocols.ts'
 
@@ -45,6 +46,7 @@ export interface NodeInit {
 export interface NodeParts {
   readonly transportManager: TransportManager
   readonly addressManager: AddressManager
+  readonly connectionManager: ConnectionManager
 }
 
 /** A node and what of its inside is needed. */
@@ -116,10 +118,15 @@ export async function createNode(init: NodeInit): Promise<Libp2pNode> {
           maxOutboundStopStreams: limits.relayedConnections,
         }),
       }),
-      parts: ({ transportManager, addressManager }: NodeParts): NodeParts => ({ transportManager, addressManager }),
+      parts: ({ transportManager, addressManager, connectionManager }: NodeParts): NodeParts => ({
+        transportManager,
+        addressManager,
+        connectionManager,
+      }),
     },
     ...(metrics && { metrics }),
   })
   rememberProtocols(node.peerStore)
+  orderConnections(node.services.parts.connectionManager)
   return { node, dht: node.services.dht, parts: node.services.parts }
 }
