@@ -83,7 +83,7 @@ export interface AcnRouterOptions {
   readonly peerPublicKey: string
   /** `log` lets envelopes pass whose sender is not the agent that the record proves. */
   readonly senderCheck?: 'refuse' | 'log'
-  /** Milliseconds to wait before a delegate or relay registration. */
+  /** Milliseconds to wait before the registration of a relay client. */
   readonly registrationDelay?: number
   readonly observer?: RoutingObserver
   readonly limits?: Partial<RoutingLimits>
@@ -196,9 +196,7 @@ export class AcnRouter implements EntranceHandler {
   // Entrances
 
   async onRegister(session: AgentSession): Promise<void> {
-    const { registrationDelay = 0 } = this.#options
     const started = performance.now()
-    if (session.kind === 'delegate' && registrationDelay > 0) await sleep(registrationDelay)
     await this.#register(session.record, session.kind, session.registeredAt)
     this.#observer.registered(session.kind, performance.now() - started)
   }
@@ -241,10 +239,6 @@ export class AcnRouter implements EntranceHandler {
     const reason = outcome.reason === 'invalid' ? 'malformed' : 'overflow'
     await this.#recordNotDelivered(wanted, reason, code)
     return { code, msgs: [outcome.reason === 'invalid' ? 'addresses are too long' : REFUSAL_TEXT] }
-  }
-
-  onDetached(session: AgentSession): void {
-    this.#observer.attached(session.kind, -1)
   }
 
   // Other peers
@@ -321,6 +315,7 @@ export class AcnRouter implements EntranceHandler {
 
   #onClosed(agent: LocalAgent, source: AgentSource): void {
     agent.sources.delete(source)
+    this.#observer.attached(source.session.kind, -1)
     agent.awaySince = Date.now()
     choose(agent)
     if (agent.sources.size > 0 || this.#abort.signal.aborted) return
