@@ -327,7 +327,7 @@ export class AcnRouter implements EntranceHandler {
   async #takesFor(to: string, from: string): Promise<boolean> {
     const agent = this.#agents.get(to)
     if (!agent || agent.kind === 'relay') return false
-    if (agent.sources.size > 0 || Date.now() - agent.awaySince < this.#limits.awayGrace) return true
+    if (agent.sources.size > 0) return true
     const options = { asker: from, timeout: this.#limits.awayLookup, signal: this.#abort.signal }
     const elsewhere = await this.#network?.resolve(to, options).catch(() => undefined)
     return agent.sources.size > 0 || elsewhere === undefined
