@@ -9,7 +9,11 @@ const dist = fileURLToPath(new URL('dist/', parley))
 
 await rm(dist, { recursive: true, force: true })
 await build({
-  entryPoints: { parley: fileURLToPath(new URL('src/cli/main.ts', parley)) },
+  entryPoints: {
+    parley: fileURLToPath(new URL('src/cli/main.ts', parley)),
+    // The database thread of an ACN node: the program looks for it beside itself.
+    'acn-store-worker': fileURLToPath(new URL('../acn/src/store/sqlite/acn-store-worker.ts', parley)),
+  },
   outdir: dist,
   bundle: true,
   format: 'esm',

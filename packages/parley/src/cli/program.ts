@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { addAcnCommands } from './acn.ts'
 import { addInspectCommand } from './inspect.ts'
 import { addSmpCommands } from './smp-serve.ts'
 import type { Terminal } from './terminal.ts'
@@ -18,5 +19,6 @@ export function createProgram(terminal: Terminal): Command {
     })
   addSmpCommands(program, terminal)
   addInspectCommand(program, terminal)
+  addAcnCommands(program, terminal)
   return program
 }
