@@ -23,7 +23,9 @@ await build({
   // Native code and WebAssembly that find their own files next to themselves.
   external: ['libsql', 'sodium-native', '@oqs/liboqs-js'],
   // Packages in the older module format call require() for Node's own modules.
-  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
+  },
   sourcemap: 'linked',
   legalComments: 'linked',
   logLevel: 'warning',
