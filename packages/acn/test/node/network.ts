@@ -74,14 +74,19 @@ export class TestAgent {
     this.#events = client.events[Symbol.asyncIterator]()
   }
 
-  static async delegate(t: TestContext, node: AcnNode, identity = newIdentity()): Promise<TestAgent> {
+  static async delegate(
+    t: TestContext,
+    node: AcnNode,
+    identity = newIdentity(),
+    acknowledge: 'arrival' | 'manual' = 'arrival',
+  ): Promise<TestAgent> {
     const entry = new DelegateEntry({
       host: '127.0.0.1',
       port: node.delegatePort ?? 0,
       peerPublicKey: node.key.publicKeyHex,
       identity,
     })
-    return TestAgent.#connect(t, identity, { entries: [entry] })
+    return TestAgent.#connect(t, identity, { entries: [entry], acknowledge })
   }
 
   /** Connected to by a node that is started meanwhile. */
