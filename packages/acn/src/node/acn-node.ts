@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createSessionCertificate, DelegateServer } from '../delegate/index.ts'
+import { MailboxServer } from '../mailbox/index.ts'
 import { MonitoringServer, NodeMetrics } from '../metrics/index.ts'
 import { AcnHost, type AcnHostOptions } from '../peer/index.ts'
 import { NodePipe } from '../pipe/index.ts'
@@ -52,6 +53,7 @@ export class AcnNode {
   readonly #closing: (() => Promise<void>)[] = []
   readonly #failed = Promise.withResolvers<never>()
   #delegates: DelegateServer | undefined
+  #mailbox: MailboxServer | undefined
   #monitoring: MonitoringServer | undefined
   #pipe: NodePipe | undefined
   #joined = false
@@ -93,6 +95,11 @@ export class AcnNode {
   /** Port of the delegate service, when there is one. */
   get delegatePort(): number | undefined {
     return this.#delegates?.port
+  }
+
+  /** Port of the mailbox service, when there is one. */
+  get mailboxPort(): number | undefined {
+    return this.#mailbox?.port
   }
 
   /** Port of the monitoring service, when there is one. */
@@ -139,6 +146,11 @@ export class AcnNode {
       const delegates = await DelegateServer.listen(options)
       this.#delegates = delegates
       this.#closing.push(() => delegates.close())
+    }
+    if (settings.mailbox && certificate) {
+      const mailbox = await MailboxServer.listen({ ...serving, certificate, ...settings.mailbox })
+      this.#mailbox = mailbox
+      this.#closing.push(() => mailbox.close())
     }
     if (settings.monitoring) {
       const monitoring = await MonitoringServer.start(settings.monitoring, {
