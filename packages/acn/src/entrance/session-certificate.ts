@@ -65,7 +65,7 @@ export function createSessionCertificate(peerKey: PeerKey, now: Date = new Date(
     spki,
     der(DER_TAG.context(3), derSequence(...extensions(spki))),
   )
-  const certificate = derSequence(body, algorithm, derBitString(sign('sha256', body, privateKey)))
+  const certificate = Uint8Array.from(derSequence(body, algorithm, derBitString(sign('sha256', body, privateKey))))
   const point = sessionPoint(certificate)
   return {
     certificate,

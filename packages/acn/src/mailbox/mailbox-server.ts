@@ -44,7 +44,8 @@ export interface MailboxServerOptions extends Omit<SessionServing, 'pump'> {
   readonly host: string
   /** 0 for any free port. */
   readonly port: number
-  readonly peerKey: PeerKey
+  /** Public key of the peer that the agents' records must name. */
+  readonly peerKey: Pick<PeerKey, 'publicKeyHex'>
   readonly certificate: SessionCertificate
   readonly proofs?: ProofCache
   /** `offered` by default. */
