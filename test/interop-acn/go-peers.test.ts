@@ -6,7 +6,7 @@ import { PeerKey } from '@parley/acn/record'
 import type { BoundedQueue } from '@parley/core/queue'
 import { FramedAgent } from './framed-agent.ts'
 import { GoNode, type GoNodeOptions, WITHOUT_GO_NODE } from './go-node.ts'
-import { newRecord, ParleyPeer } from './parley-peer.ts'
+import { newRecord, TestPeer } from '../../packages/acn/test/peer/test-peer.ts'
 
 /** Someone who sends and receives, whatever stands behind it. */
 interface Party {
@@ -21,8 +21,8 @@ describe('the original node and ours', { skip: WITHOUT_GO_NODE, timeout: 300_000
     for (const close of closing.reverse()) await close()
   })
 
-  async function ours(options: Parameters<typeof ParleyPeer.start>[0] = {}): Promise<ParleyPeer> {
-    const peer = await ParleyPeer.start(options)
+  async function ours(options: Parameters<typeof TestPeer.start>[0] = {}): Promise<TestPeer> {
+    const peer = await TestPeer.start(options)
     closing.push(() => peer.stop())
     await peer.host.join(AbortSignal.timeout(30_000))
     return peer

@@ -62,8 +62,11 @@ class Walk {
   readonly #known = new Map<string, Candidate>()
   /** In order of distance. */
   readonly #candidates: Candidate[] = []
-  readonly #underWay = new Set<Promise<SearchStep | undefined>>()
+  /** Answers that were not looked at yet. */
+  readonly #steps: SearchStep[] = []
   #asked = 0
+  #asking = 0
+  #wake: (() => void) | undefined
 
   constructor(network: SearchNetwork, question: DhtMessage, signal: AbortSignal) {
     this.#network = network
@@ -79,11 +82,12 @@ class Walk {
   async *run(): AsyncGenerator<SearchStep> {
     while (!this.#signal.aborted) {
       this.#askNext()
-      if (this.#underWay.size === 0) return
-      const step = await Promise.race(this.#underWay)
-      if (!step) continue
-      for (const peer of step.answer.closerPeers) this.#add(peer)
-      yield step
+      const step = this.#steps.shift()
+      if (step) {
+        for (const peer of step.answer.closerPeers) this.#add(peer)
+        yield step
+      } else if (this.#asking === 0) return
+      else await this.#change()
     }
   }
 
@@ -95,7 +99,7 @@ class Walk {
   #askNext(): void {
     let near = 0
     for (const candidate of this.#candidates) {
-      if (near === CLOSEST_PEERS || this.#underWay.size >= CONCURRENCY || this.#asked === MAX_ASKED) return
+      if (near === CLOSEST_PEERS || this.#asking >= CONCURRENCY || this.#asked === MAX_ASKED) return
       if (candidate.state === 'failed') continue
       near++
       if (candidate.state === 'new') this.#ask(candidate)
@@ -105,20 +109,29 @@ class Walk {
   #ask(candidate: Candidate): void {
     candidate.state = 'asking'
     this.#asked++
-    const answer = this.#network.ask(candidate, this.#question, this.#signal).then(
-      (answer) => {
-        candidate.state = 'answered'
-        this.#underWay.delete(answered)
-        return { from: candidate, answer }
-      },
-      () => {
-        candidate.state = 'failed'
-        this.#underWay.delete(answered)
-        return undefined
-      },
-    )
-    const answered: Promise<SearchStep | undefined> = answer
-    this.#underWay.add(answered)
+    this.#asking++
+    this.#network
+      .ask(candidate, this.#question, this.#signal)
+      .then(
+        (answer) => {
+          candidate.state = 'answered'
+          this.#steps.push({ from: candidate, answer })
+        },
+        () => {
+          candidate.state = 'failed'
+        },
+      )
+      .finally(() => {
+        this.#asking--
+        this.#wake?.()
+      })
+  }
+
+  /** Waits until a question is answered or has failed, which all do when the search ends. */
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve
+    })
   }
 
   #add({ id, addresses }: DhtPeer): void {

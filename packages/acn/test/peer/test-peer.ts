@@ -28,7 +28,7 @@ export function entryOf(multiaddr: string): EntryPeer {
 }
 
 /** A host of ours with one agent, and relay clients that register; routing is as plain as it can be. */
-export class ParleyPeer {
+export class TestPeer {
   readonly record: AgentRecord
   readonly received = new BoundedQueue<Envelope>(10_000)
   readonly #relayed = new Map<string, AgentRecord>()
@@ -44,9 +44,9 @@ export class ParleyPeer {
       readonly isClient?: boolean
       readonly ledger?: number
     } = {},
-  ): Promise<ParleyPeer> {
+  ): Promise<TestPeer> {
     const { key = new PeerKey(randomBytes(32)), entryPeers = [], isClient = false, ledger = 0, ...rest } = options
-    const peer = new ParleyPeer(options.record ?? newRecord(key.publicKeyHex, ledger))
+    const peer = new TestPeer(options.record ?? newRecord(key.publicKeyHex, ledger))
     peer.#host = await AcnHost.start({
       ...rest,
       key,
