@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { AgentSession, DeliveryOutcome, DeliveryReport, PendingItem, PendingSource } from '../entrance.ts'
-import type { PendingEnvelope } from '../store/index.ts'
 import { Bell } from './bell.ts'
+import type { QueuedEnvelope } from './holding.ts'
 import type { QueueReader } from './queue-reader.ts'
 
 /** Delivery reports that wait for one agent; beyond it the oldest goes: it stays as a not-delivered record. */
@@ -13,7 +13,7 @@ export interface AgentSourceOptions {
   readonly reader: QueueReader
   /** Reports for the agent, shared by its sessions. */
   readonly reports: DeliveryReport[]
-  readonly onSettled: (envelope: PendingEnvelope, outcome: DeliveryOutcome) => Promise<void>
+  readonly onSettled: (envelope: QueuedEnvelope, outcome: DeliveryOutcome) => Promise<void>
   readonly onClosed: (source: AgentSource) => void
 }
 
@@ -36,10 +36,12 @@ export class AgentSource implements PendingSource {
     if (isActive) this.#bell.ring()
   }
 
-  /** Tells of an envelope that was stored just now. */
-  offer(envelope: PendingEnvelope): void {
-    this.#options.reader.offer(envelope)
+  /** Takes the newest envelope; false when it has to be written first. */
+  offer(envelope: QueuedEnvelope): boolean {
+    const isTaken = this.#isActive && this.#options.reader.offer(envelope)
+    if (!isTaken) this.#options.reader.missed()
     this.#bell.ring()
+    return isTaken
   }
 
   /** Reports were added. */
@@ -81,7 +83,7 @@ export class AgentSource implements PendingSource {
     this.#options.onClosed(this)
   }
 
-  #envelopeItem(envelope: PendingEnvelope): PendingItem {
+  #envelopeItem(envelope: QueuedEnvelope): PendingItem {
     const { id, bytes } = envelope
     return { type: 'envelope', id, bytes, settle: (outcome) => this.#options.onSettled(envelope, outcome) }
   }

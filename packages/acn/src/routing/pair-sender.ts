@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { PendingEnvelope } from '../store/index.ts'
 import { Bell } from './bell.ts'
+import type { QueuedEnvelope } from './holding.ts'
 import { type Action, retryDelay } from './policy.ts'
 import type { QueueReader } from './queue-reader.ts'
 
@@ -13,15 +13,12 @@ export interface PairSenderOptions {
   /** Milliseconds until other peers may be asked; undefined when the agent is attached here. */
   readonly waitBefore: () => number | undefined
   /** One attempt; throws only the signal's reason. */
-  readonly attempt: (envelope: PendingEnvelope, signal: AbortSignal) => Promise<Action>
-  readonly onDelivered: (envelope: PendingEnvelope) => Promise<void>
-  readonly onRetry: (
-    envelope: PendingEnvelope,
-    action: Action & { type: 'retry' },
-    nextAttemptAt: number,
-  ) => Promise<void>
-  readonly onGiveUp: (envelope: PendingEnvelope, action: Action & { type: 'give-up' }) => Promise<void>
-  readonly onExpired: (envelope: PendingEnvelope) => Promise<void>
+  readonly attempt: (envelope: QueuedEnvelope, signal: AbortSignal) => Promise<Action>
+  readonly onDelivered: (envelope: QueuedEnvelope) => Promise<void>
+  /** The envelope's own fields say when and after how many attempts. */
+  readonly onRetry: (envelope: QueuedEnvelope) => Promise<void>
+  readonly onGiveUp: (envelope: QueuedEnvelope, action: Action & { type: 'give-up' }) => Promise<void>
+  readonly onExpired: (envelope: QueuedEnvelope) => Promise<void>
   /** The queue is empty, or the agent is attached here. */
   readonly onEnd: (sender: PairSender) => void
 }
@@ -38,7 +35,7 @@ export class PairSender {
   readonly sender: string
   readonly #options: PairSenderOptions
   readonly #bell = new Bell()
-  #current: PendingEnvelope | undefined
+  #current: QueuedEnvelope | undefined
   /** Attempts at the current envelope that count towards a limit. */
   #limited = 0
   #offered = false
@@ -50,10 +47,10 @@ export class PairSender {
     this.sender = options.sender
   }
 
-  /** Tells of an envelope that was stored just now. */
-  offer(envelope: PendingEnvelope): void {
+  /** Takes the newest envelope; false when it has to be written first. */
+  offer(envelope: QueuedEnvelope): boolean {
     this.#offered = true
-    this.#options.reader.offer(envelope)
+    return this.#options.reader.offer(envelope)
   }
 
   /** The agent is attached here now: what is under way is finished, nothing more is begun. */
@@ -64,7 +61,7 @@ export class PairSender {
 
   /** Something has changed for the better: the next attempt is made at once. */
   wake(): void {
-    if (this.#current) this.#current = { ...this.#current, nextAttemptAt: 0 }
+    if (this.#current) this.#current.nextAttemptAt = 0
     this.#bell.ring()
   }
 
@@ -110,7 +107,7 @@ export class PairSender {
     return false
   }
 
-  async #attempt(envelope: PendingEnvelope): Promise<void> {
+  async #attempt(envelope: QueuedEnvelope): Promise<void> {
     const { signal, attempt, onDelivered, onGiveUp, onRetry } = this.#options
     const action = await attempt(envelope, signal)
     signal.throwIfAborted()
@@ -125,15 +122,15 @@ export class PairSender {
           return this.#finish((current) => onGiveUp(current, { type: 'give-up', reason, status: action.status ?? 0 }))
         }
         const now = Date.now()
-        const attempts = envelope.attempts + 1
-        const nextAttemptAt = now + retryDelay(attempts, now - envelope.receivedAt)
-        this.#current = { ...envelope, attempts, nextAttemptAt }
-        await onRetry(envelope, action, nextAttemptAt)
+        envelope.attempts++
+        envelope.nextAttemptAt = now + retryDelay(envelope.attempts, now - envelope.receivedAt)
+        if (action.status !== undefined) envelope.lastStatus = action.status
+        await onRetry(envelope)
       }
     }
   }
 
-  async #finish(how: (envelope: PendingEnvelope) => Promise<void>): Promise<void> {
+  async #finish(how: (envelope: QueuedEnvelope) => Promise<void>): Promise<void> {
     const envelope = this.#current
     if (!envelope) return
     await how(envelope)

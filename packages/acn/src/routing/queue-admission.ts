@@ -53,6 +53,11 @@ export class QueueAdmission {
     return [...(this.#agents.get(to)?.pairs.keys() ?? [])]
   }
 
+  /** Envelopes that wait from one sender for an agent. */
+  countOf(to: string, sender: string): number {
+    return this.#agents.get(to)?.pairs.get(sender) ?? 0
+  }
+
   /**
    * Takes a place and stores by `store`; waits for a place when there is none. What it does not store it gives back.
    * Without waiting, `store` is called before this returns, so that the order of the calls is that of the queue.

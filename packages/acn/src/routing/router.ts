@@ -18,15 +18,9 @@ import {
   type StatusBody,
   SUCCESS_MESSAGE,
 } from '../protocol/index.ts'
-import type {
-  AcnStore,
-  EnqueueOutcome,
-  NewEnvelope,
-  NotDeliveredReason,
-  PendingEnvelope,
-  RegistrationKind,
-} from '../store/index.ts'
+import type { AcnStore, EnqueueOutcome, NewEnvelope, NotDeliveredReason, RegistrationKind } from '../store/index.ts'
 import { AgentSource, addReport } from './agent-source.ts'
+import { Holding, type QueuedEnvelope } from './holding.ts'
 import { Limiter } from './limiter.ts'
 import type { RemoteRoute, RoutingNetwork } from './network.ts'
 import { NO_OBSERVER, type RoutingObserver } from './observer.ts'
@@ -116,6 +110,7 @@ export class AcnRouter implements EntranceHandler {
   readonly #peerId: string
   readonly #agents = new Map<string, LocalAgent>()
   readonly #admission: QueueAdmission
+  readonly #holding: Holding
   readonly #senders = new Map<string, PairSender>()
   readonly #routes = new RouteCache()
   readonly #abort = new AbortController()
@@ -125,7 +120,7 @@ export class AcnRouter implements EntranceHandler {
   /** Pairs with a sender that work now, for {@link stop}. */
   readonly #running = new Set<Promise<void>>()
   /** Ends of the routing of envelopes that are under way, for the metrics. */
-  readonly #routing = new Map<number, (outcome: 'delivered' | 'not-delivered') => void>()
+  readonly #routing = new Map<string, (outcome: 'delivered' | 'not-delivered') => void>()
   #network: RoutingNetwork | undefined
 
   constructor(options: AcnRouterOptions) {
@@ -135,6 +130,7 @@ export class AcnRouter implements EntranceHandler {
     this.#observer = options.observer ?? NO_OBSERVER
     this.#peerId = peerIdOf(peerPublicKeyFromHex(options.peerPublicKey))
     this.#admission = new QueueAdmission(options.store.limits)
+    this.#holding = new Holding(options.store)
     this.#firstLookups = new Limiter(this.#limits.firstLookups)
     this.#laterLookups = new Limiter(this.#limits.laterLookups)
     this.#sending = new Limiter(this.#limits.sending)
@@ -181,6 +177,7 @@ export class AcnRouter implements EntranceHandler {
     this.#admission.stop()
     for (const { sources } of this.#agents.values()) for (const source of [...sources]) source.close()
     await Promise.allSettled(this.#running)
+    await this.#holding.stop()
   }
 
   /** Envelopes that wait. */
@@ -215,6 +212,8 @@ export class AcnRouter implements EntranceHandler {
     this.#observer.attached(session.kind, 1)
     choose(agent)
     this.#cancelSendersTo(session.address)
+    // The new reader begins with what is on disk.
+    this.#holding.flush()
     return source
   }
 
@@ -290,7 +289,7 @@ export class AcnRouter implements EntranceHandler {
     if (registrationDelay > 0) await sleep(registrationDelay)
     await this.#register(record, 'relay', Date.now())
     this.#observer.registered('relay', performance.now() - started)
-    for (const sender of this.#admission.sendersTo(record.address)) this.#send(record.address, sender, true)
+    for (const sender of this.#admission.sendersTo(record.address)) this.#send(record.address, sender, { atOnce: true })
   }
 
   // Registrations
@@ -336,40 +335,32 @@ export class AcnRouter implements EntranceHandler {
   // Queues
 
   async #enqueue(wanted: NewEnvelope, deadline: number, seenScope: string | undefined): Promise<EnqueueOutcome> {
-    const { to, sender, bytes, id, source } = wanted
-    const end = this.#observer.routing()
+    const { to, sender, bytes } = wanted
+    const { id } = wanted
     const place = { to, sender, size: bytes.length, deadline }
-    let outcome: EnqueueOutcome
-    try {
-      outcome = await this.#admission.admit(place, () =>
-        this.#store.enqueue(wanted, seenScope === undefined ? {} : { seenScope }),
-      )
-    } catch (error) {
-      end('not-delivered')
-      throw error
-    }
-    if (!outcome.accepted) {
-      end('not-delivered')
-      return outcome
-    }
-    this.#routing.set(outcome.number, end)
-    this.#store.addTrace({ id, at: wanted.receivedAt, event: 'received', detail: source })
-    const envelope: PendingEnvelope = {
-      ...wanted,
-      number: outcome.number,
-      expiresAt: wanted.expiresAt ?? wanted.receivedAt + this.#store.limits.maxAge,
-      attempts: 0,
-      inFlight: false,
-      nextAttemptAt: 0,
-    }
-    const sources = this.#agents.get(to)?.sources
-    for (const attached of sources ?? []) attached.offer(envelope)
-    this.#senders.get(pairKey(to, sender))?.offer(envelope)
-    if (!sources?.size) this.#send(to, sender)
+    const outcome = await this.#admission.admit(place, () => {
+      this.#routing.set(id, this.#observer.routing())
+      return this.#holding.take(wanted, seenScope, (envelope) => this.#offer(envelope))
+    })
+    if (!outcome.accepted) this.#endRouting(id, 'not-delivered')
     return outcome
   }
 
-  async #onSettled(envelope: PendingEnvelope, outcome: DeliveryOutcome): Promise<void> {
+  /** Hands a new envelope to those who bring it on; false when it has to be written first. */
+  #offer(envelope: QueuedEnvelope): boolean {
+    const { to, sender } = envelope
+    const agent = this.#agents.get(to)
+    if (agent && agent.sources.size > 0) {
+      let isTaken = false
+      for (const source of agent.sources) isTaken = source.offer(envelope) || isTaken
+      return isTaken
+    }
+    const isAway = agent !== undefined && agent.kind !== 'relay'
+    const isAlone = !isAway && this.#admission.countOf(to, sender) === 1
+    return this.#send(to, sender, { isAlone })?.offer(envelope) ?? false
+  }
+
+  async #onSettled(envelope: QueuedEnvelope, outcome: DeliveryOutcome): Promise<void> {
     switch (outcome.type) {
       case 'answered': {
         const action = actionForAgentStatus(outcome.status)
@@ -385,36 +376,43 @@ export class AcnRouter implements EntranceHandler {
     }
   }
 
-  async #deliveredInVain(envelope: PendingEnvelope, limit: number): Promise<void> {
+  async #deliveredInVain(envelope: QueuedEnvelope, limit: number): Promise<void> {
     const attempts = envelope.attempts + 1
     if (attempts >= limit) return this.#giveUp(envelope, 'unanswered', undefined)
     this.#store.addTrace({ id: envelope.id, at: Date.now(), event: 'unanswered' })
-    await this.#store.setDeliveryState(envelope.number, { attempts, inFlight: false, nextAttemptAt: 0 })
+    const number = await this.#holding.numberOf(envelope)
+    if (number === undefined) return
+    await this.#store.setDeliveryState(number, { attempts, inFlight: false, nextAttemptAt: 0 })
   }
 
-  async #delivered(envelope: PendingEnvelope, by: string): Promise<void> {
-    await this.#store.delivered([envelope.number])
+  async #delivered(envelope: QueuedEnvelope, by: string): Promise<void> {
+    await this.#holding.delivered(envelope)
     this.#store.addTrace({ id: envelope.id, at: Date.now(), event: 'delivered', detail: by })
     this.#leave(envelope, 'delivered')
   }
 
-  async #giveUp(envelope: PendingEnvelope, reason: NotDeliveredReason, status: number | undefined): Promise<void> {
+  async #giveUp(envelope: QueuedEnvelope, reason: NotDeliveredReason, status: number | undefined): Promise<void> {
     const at = Date.now()
     const given = { reason, at, ...(status !== undefined && { status }) }
-    if (!(await this.#store.giveUp(envelope.number, given))) return
+    const number = await this.#holding.numberOf(envelope)
+    if (number === undefined || !(await this.#store.giveUp(number, given))) return
     this.#leave(envelope, 'not-delivered')
     this.#report(envelope, given)
   }
 
-  #leave({ number, to, sender, bytes }: PendingEnvelope, outcome: 'delivered' | 'not-delivered'): void {
+  #leave({ id, to, sender, bytes }: QueuedEnvelope, outcome: 'delivered' | 'not-delivered'): void {
     this.#admission.leave({ to, sender, size: bytes.length })
-    this.#routing.get(number)?.(outcome)
-    this.#routing.delete(number)
+    this.#endRouting(id, outcome)
+  }
+
+  #endRouting(id: string, outcome: 'delivered' | 'not-delivered'): void {
+    this.#routing.get(id)?.(outcome)
+    this.#routing.delete(id)
   }
 
   /** Tells everybody whom it concerns that an envelope was given up. */
   #report(
-    { id, to, sender }: Pick<PendingEnvelope, 'id' | 'to' | 'sender'>,
+    { id, to, sender }: Pick<QueuedEnvelope, 'id' | 'to' | 'sender'>,
     { reason, at, status }: { reason: NotDeliveredReason; at: number; status?: number | undefined },
   ): void {
     this.#observer.notDelivered(reason)
@@ -448,37 +446,46 @@ export class AcnRouter implements EntranceHandler {
   // Agents elsewhere
 
   /** Sees to it that what waits from one agent for another is sent. */
-  #send(to: string, from: string, atOnce = false): void {
-    if (!this.#network || this.#abort.signal.aborted) return
+  #send(
+    to: string,
+    from: string,
+    { atOnce = false, isAlone = false }: { atOnce?: boolean; isAlone?: boolean } = {},
+  ): PairSender | undefined {
+    if (!this.#network || this.#abort.signal.aborted) return undefined
     const key = pairKey(to, from)
     const known = this.#senders.get(key)
     if (known) {
       if (atOnce) known.wake()
-      return
+      return known
     }
+    // A new reader begins with what is on disk.
+    if (!isAlone) this.#holding.flush()
     const sender = new PairSender({
       to,
       sender: from,
       signal: this.#abort.signal,
-      reader: new QueueReader((after) => this.#store.pendingOfPair(to, from, { after, limit: 64 })),
+      reader: new QueueReader((after) => this.#store.pendingOfPair(to, from, { after, limit: 64 }), isAlone),
       waitBefore: () => this.#waitBefore(to),
       attempt: (envelope, signal) => this.#attempt(envelope, signal),
       onDelivered: (envelope) => this.#delivered(envelope, 'peer'),
       onGiveUp: (envelope, { reason, status }) => this.#giveUp(envelope, reason, status || undefined),
       onExpired: (envelope) => this.#giveUp(envelope, 'expired', envelope.lastStatus),
-      onRetry: (envelope, { status }, nextAttemptAt) =>
-        this.#store.setDeliveryState(envelope.number, {
-          attempts: envelope.attempts + 1,
-          inFlight: false,
-          nextAttemptAt,
-          ...(status !== undefined && { lastStatus: status }),
-        }),
+      onRetry: (envelope) => this.#noteRetry(envelope),
       onEnd: (ended) => {
         if (this.#senders.get(key) === ended) this.#senders.delete(key)
       },
     })
     this.#senders.set(key, sender)
     this.#track(sender.run())
+    return sender
+  }
+
+  async #noteRetry(envelope: QueuedEnvelope): Promise<void> {
+    const number = await this.#holding.numberOf(envelope)
+    if (number === undefined) return
+    const { attempts, nextAttemptAt, lastStatus } = envelope
+    const status = lastStatus === undefined ? {} : { lastStatus }
+    await this.#store.setDeliveryState(number, { attempts, inFlight: false, nextAttemptAt, ...status })
   }
 
   /** The agent is here: what waits for it goes no other way. */
@@ -498,7 +505,7 @@ export class AcnRouter implements EntranceHandler {
     return Math.max(0, agent.awaySince + this.#limits.awayGrace - Date.now())
   }
 
-  async #attempt(envelope: PendingEnvelope, signal: AbortSignal): Promise<Action> {
+  async #attempt(envelope: QueuedEnvelope, signal: AbortSignal): Promise<Action> {
     const { to, id } = envelope
     let action: Action
     let failure: string
@@ -523,6 +530,7 @@ export class AcnRouter implements EntranceHandler {
     }
     if (action.type === 'retry' && action.reresolve) this.#routes.forget(to)
     if (action.type !== 'delivered') {
+      await this.#holding.numberOf(envelope)
       this.#store.addTrace({ id, at: Date.now(), event: 'attempt-failed', detail: failure })
       // The words are looked for by those who know the Go node's log.
       if (envelope.attempts === 0) this.#observer.log('warning', `while sending slow envelope: ${id}: ${failure}`)
@@ -531,13 +539,13 @@ export class AcnRouter implements EntranceHandler {
   }
 
   /** The sender's record that names this peer. */
-  #recordFor({ sender, record }: PendingEnvelope): AgentRecord | undefined {
+  #recordFor({ sender, record }: QueuedEnvelope): AgentRecord | undefined {
     const local = this.#agents.get(sender)
     const newest = local && local.kind !== 'relay' ? local.record : record
     return newest?.peerPublicKey === this.#options.peerPublicKey ? newest : undefined
   }
 
-  async #resolve({ to, attempts }: PendingEnvelope, signal: AbortSignal): Promise<RemoteRoute | undefined> {
+  async #resolve({ to, attempts }: QueuedEnvelope, signal: AbortSignal): Promise<RemoteRoute | undefined> {
     const agent = this.#agents.get(to)
     if (agent?.kind === 'relay') {
       const peerId = peerIdOf(peerPublicKeyFromHex(agent.record.peerPublicKey))
@@ -579,6 +587,7 @@ export class AcnRouter implements EntranceHandler {
     for (let more = true; more && !this.#abort.signal.aborted; ) {
       const expired = await this.#store.expire(now, 1000)
       for (const { id, to, sender, size, at, status } of expired) {
+        this.#endRouting(id, 'not-delivered')
         this.#admission.leave({ to, sender, size })
         this.#report({ id, to, sender }, { reason: 'expired', at, status })
       }
