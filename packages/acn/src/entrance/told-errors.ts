@@ -5,16 +5,16 @@ import { STATUS, type StatusBody } from '../protocol/index.ts'
 export type ToldErrors = Readonly<Record<EntranceKind, ReadonlySet<number>>>
 
 /**
- * What the unchanged Python clients survive; `docs/acn-statuses.md` has the reasons.
+ * What the unchanged Python clients survive, as tried with them: `docs/acn-statuses.md`.
  *
  * - direct: any error makes the client restart its node, and then disconnect its agent.
- * - delegate: an error costs it two new connections and ten seconds of deafness, so it is told only where nothing was
- *   kept and its one repetition may help.
+ * - delegate: an error costs it a new connection, one repetition and ten seconds in which it does not read; then it goes
+ *   on, and nothing else is lost.
  * - mailbox: it registers again, repeats once, and then disconnects its agent.
  */
 export const TOLD_ERRORS: ToldErrors = {
   direct: new Set(),
-  delegate: new Set([STATUS.ERROR_GENERIC, STATUS.ERROR_AGENT_NOT_READY]),
+  delegate: new Set(Object.values(STATUS)),
   mailbox: new Set(),
 }
 
