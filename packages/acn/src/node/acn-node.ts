@@ -8,6 +8,7 @@ import { AcnStatusError, ENV, type NodeSettings, NodeSettingsError } from '../pr
 import { PeerKey, ProofCache, verifyRepresentation } from '../record/index.ts'
 import { AcnRouter, type RoutingLimits } from '../routing/index.ts'
 import { type AcnStore, importGoRecords, SqliteAcnStore, type StoreLimits, StoreLockedError } from '../store/index.ts'
+import { serveHandovers } from './handover.ts'
 import { HostNetwork } from './host-network.ts'
 
 /** What a node is made from, besides its settings. */
@@ -160,6 +161,7 @@ export class AcnNode {
       this.#monitoring = monitoring
       this.#closing.push(() => monitoring.close())
     }
+    await serveHandovers(this.host, (handedOver, from) => this.router.receiveHandedOver(handedOver, from.peerId))
     await this.router.start(new HostNetwork(this.host, this.metrics))
     await this.#join(both)
     onListening?.(this.host.multiaddr === undefined ? [] : [this.host.multiaddr])

@@ -2,6 +2,7 @@ import type { NodeMetrics } from '../metrics/index.ts'
 import type { AcnHost } from '../peer/index.ts'
 import type { AgentRecord, StatusBody } from '../protocol/index.ts'
 import type { RemoteRoute, ResolveOptions, RoutingNetwork } from '../routing/index.ts'
+import { handOver } from './handover.ts'
 
 /** The host as routing sees it; measures what it takes. */
 export class HostNetwork implements RoutingNetwork {
@@ -36,5 +37,13 @@ export class HostNetwork implements RoutingNetwork {
     options: { readonly timeout?: number; readonly signal?: AbortSignal } = {},
   ): Promise<StatusBody> {
     return this.#host.sendEnvelope(route, envelope, record, options)
+  }
+
+  handOver(
+    peerId: string,
+    envelope: { readonly agentRecord: AgentRecord; readonly bytes: Uint8Array; readonly record: AgentRecord },
+    signal: AbortSignal,
+  ): Promise<StatusBody> {
+    return handOver(this.#host, peerId, envelope, signal)
   }
 }

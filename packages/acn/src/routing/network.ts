@@ -37,4 +37,14 @@ export interface RoutingNetwork {
     record: AgentRecord,
     options?: { readonly timeout?: number; readonly signal?: AbortSignal },
   ): Promise<StatusBody>
+  /**
+   * Passes an envelope that was stored for an agent, which has gone, to the agent's new peer, when that is Parley.
+   * @param envelope with the record of its sender, and that of the agent for this peer
+   * @throws when there is no answer
+   */
+  handOver(
+    peerId: string,
+    envelope: { readonly agentRecord: AgentRecord; readonly bytes: Uint8Array; readonly record: AgentRecord },
+    signal: AbortSignal,
+  ): Promise<StatusBody>
 }

@@ -244,7 +244,7 @@ export class AcnRouter implements EntranceHandler {
 
   /** Takes an envelope from another peer; its record is proven for that peer. */
   async receive(received: { envelope: Envelope; bytes: Uint8Array; record: AgentRecord }, from: string): Promise<void> {
-    const { envelope, bytes, record } = received
+    const { envelope, record } = received
     if (envelope.sender !== record.address) {
       this.#observer.log('warning', `envelope from peer ${from} names another sender than its record`)
       if (this.#options.senderCheck !== 'log') {
@@ -254,20 +254,18 @@ export class AcnRouter implements EntranceHandler {
     if (!(await this.#takesFor(envelope.to, from))) {
       throw new AcnStatusError(STATUS.ERROR_UNKNOWN_AGENT_ADDRESS, 'unknown agent address')
     }
-    const now = Date.now()
-    const wanted: NewEnvelope = {
-      id: newId(),
-      to: envelope.to,
-      sender: record.address,
-      // What comes from a stream is a view of a larger block.
-      bytes: Uint8Array.from(bytes),
-      record,
-      source: from,
-      receivedAt: now,
+    await this.#takeFromPeer(received, from)
+  }
+
+  /** Takes an envelope that another peer had stored for an agent which has come here; its records are proven. */
+  async receiveHandedOver(
+    received: { envelope: Envelope; bytes: Uint8Array; record: AgentRecord },
+    from: string,
+  ): Promise<void> {
+    if (!this.#agents.get(received.envelope.to)?.sources.size) {
+      throw new AcnStatusError(STATUS.ERROR_UNKNOWN_AGENT_ADDRESS, 'unknown agent address')
     }
-    const outcome = await this.#enqueue(wanted, now + this.#limits.peerPatience, undefined)
-    if (outcome.accepted) return
-    throw new AcnStatusError(STATUS.ERROR_AGENT_NOT_READY, REFUSAL_TEXT)
+    await this.#takeFromPeer(received, from)
   }
 
   /** The record of an agent for another peer: one of this node, or found further on. */
@@ -320,6 +318,26 @@ export class AcnRouter implements EntranceHandler {
     if (agent.sources.size > 0 || this.#abort.signal.aborted) return
     const { address } = source.session
     for (const sender of this.#admission.sendersTo(address)) this.#send(address, sender)
+  }
+
+  async #takeFromPeer(
+    { envelope, bytes, record }: { envelope: Envelope; bytes: Uint8Array; record: AgentRecord },
+    from: string,
+  ): Promise<void> {
+    const now = Date.now()
+    const wanted: NewEnvelope = {
+      id: newId(),
+      to: envelope.to,
+      sender: record.address,
+      // What comes from a stream is a view of a larger block.
+      bytes: Uint8Array.from(bytes),
+      record,
+      source: from,
+      receivedAt: now,
+    }
+    const outcome = await this.#enqueue(wanted, now + this.#limits.peerPatience, undefined)
+    if (outcome.accepted) return
+    throw new AcnStatusError(STATUS.ERROR_AGENT_NOT_READY, REFUSAL_TEXT)
   }
 
   /** Whether envelopes of other peers are taken for an agent: not when it has gone to another peer. */
@@ -510,18 +528,13 @@ export class AcnRouter implements EntranceHandler {
     let action: Action
     let failure: string
     try {
-      const record = this.#recordFor(envelope)
-      const route = record && (await this.#resolve(envelope, signal))
-      if (record && route) {
-        const network = this.#networkOrThrow()
-        const { bytes } = envelope
-        const status = await this.#sending.run(signal, () => network.sendEnvelope(route, bytes, record, { signal }))
+      const status = await this.#sendOrHandOver(envelope, signal)
+      if (status) {
         action = actionForPeerStatus(status)
         failure = describeFailure(new AcnStatusError(status.code, ''))
       } else {
-        // Sent by an agent of another peer, only this peer's own agents can be spoken for.
         action = { type: 'retry', reresolve: false }
-        failure = record ? 'agent was not found' : 'agent is away'
+        failure = 'agent was not found'
       }
     } catch (error) {
       signal.throwIfAborted()
@@ -536,6 +549,24 @@ export class AcnRouter implements EntranceHandler {
       if (envelope.attempts === 0) this.#observer.log('warning', `while sending slow envelope: ${id}: ${failure}`)
     }
     return action
+  }
+
+  /** The peer's status; undefined when the agent was not found. */
+  async #sendOrHandOver(envelope: QueuedEnvelope, signal: AbortSignal): Promise<StatusBody | undefined> {
+    const { bytes, to } = envelope
+    const own = this.#recordFor(envelope)
+    // Sent by an agent of another peer, for which this one cannot speak: its receiver was here.
+    const record = own ?? envelope.record
+    const agentRecord = this.#agents.get(to)?.record
+    if (!record || (!own && !agentRecord)) return undefined
+    const route = await this.#resolve(envelope, signal)
+    if (!route) return undefined
+    const network = this.#networkOrThrow()
+    return this.#sending.run(signal, () =>
+      own || !agentRecord
+        ? network.sendEnvelope(route, bytes, record, { signal })
+        : network.handOver(route.peerId, { agentRecord, bytes, record }, signal),
+    )
   }
 
   /** The sender's record that names this peer. */

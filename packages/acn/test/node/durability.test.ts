@@ -132,3 +132,20 @@ test('a full queue slows the sender and refuses only when it does not move', asy
   )
   assert.ok((await sent).every((code) => code === STATUS.SUCCESS))
 })
+
+test('what waited for an agent that went to another node follows it there, in order', async (t) => {
+  const routing = { awayGrace: 100 }
+  const first = await startNode(t, peerSettings())
+  const [a, b] = [await startNode(t, peerSettings([first]), { routing }), await startNode(t, peerSettings([first]))]
+  const sender = await TestAgent.delegate(t, first)
+  const identity = newIdentity()
+  const before = await TestAgent.delegate(t, a, identity)
+  await sender.send(before, 'known now')
+  assert.deepEqual(await before.receive(), ['known now'])
+  await before.client.close()
+  const words = numbered(10)
+  for (const word of words) assert.equal(await sender.send(identity.address, word), STATUS.SUCCESS)
+  assert.ok(a.router.waiting > 0, 'waits at the node where the agent was')
+  const after = await TestAgent.delegate(t, b, identity)
+  assert.deepEqual(await after.receive(words.length), words)
+})
