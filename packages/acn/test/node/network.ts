@@ -11,6 +11,7 @@ import {
   type AgentIdentity,
   DelegateEntry,
   identityFromKey,
+  MailboxEntry,
   PipeEntry,
 } from '@parley/acn/client'
 import { AcnNode, type AcnNodeOptions } from '@parley/acn/node'
@@ -87,6 +88,12 @@ export class TestAgent {
       identity,
     })
     return TestAgent.#connect(t, identity, { entries: [entry], acknowledge })
+  }
+
+  static async mailbox(t: TestContext, node: AcnNode, identity = newIdentity()): Promise<TestAgent> {
+    const { mailboxPort: port = 0, key } = node
+    const entry = new MailboxEntry({ host: '127.0.0.1', port, peerPublicKey: key.publicKeyHex, identity })
+    return TestAgent.#connect(t, identity, { entries: [entry] })
   }
 
   /** Connected to by a node that is started meanwhile. */

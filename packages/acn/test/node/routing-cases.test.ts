@@ -30,6 +30,19 @@ test('agents of two peers that joined a third', async (t) => {
   await exchange(await TestAgent.delegate(t, a), await TestAgent.delegate(t, b))
 })
 
+test('an agent with a mailbox, delegates of its node and of another, and its own delegate after it', async (t) => {
+  const a = await startNode(t, peerSettings([], { mailbox: { host: '127.0.0.1', port: 0 } }))
+  const b = await startNode(t, peerSettings([a]))
+  const identity = newIdentity()
+  const [near, far] = [await TestAgent.delegate(t, a), await TestAgent.delegate(t, b)]
+  const posted = await TestAgent.mailbox(t, a, identity)
+  await exchange(near, posted)
+  await exchange(far, posted)
+  await posted.client.close()
+  const attached = await TestAgent.delegate(t, a, identity)
+  await exchange(far, attached)
+})
+
 test('a relay client with an agent of its relay, of another peer, and another relay client', async (t) => {
   const relay = await startNode(t, peerSettings())
   const other = await startNode(t, peerSettings([relay]))
