@@ -16,6 +16,7 @@ export class FrameChannel {
   readonly #frames = new BoundedQueue<Uint8Array>(HELD_FRAMES)
   #failure: Error | undefined
   #delivering: Promise<void> | undefined
+  #isDelivering = false
   /** Settles when the channel is closed, with the reason if there is one. */
   readonly closed: Promise<Error | undefined>
 
@@ -75,12 +76,12 @@ export class FrameChannel {
 
   #onData(bytes: Uint8Array): void {
     this.#decoder.push(bytes)
-    this.#delivering ??= this.#deliver().finally(() => {
-      this.#delivering = undefined
-    })
+    // A flag and not the promise, which settles later than its work is done: two messages may come in one turn.
+    if (!this.#isDelivering) this.#delivering = this.#deliver()
   }
 
   async #deliver(): Promise<void> {
+    this.#isDelivering = true
     try {
       for (let body = this.#decoder.next(); body; body = this.#decoder.next()) {
         if (this.#frames.tryPut(body)) continue
@@ -90,6 +91,8 @@ export class FrameChannel {
       }
     } catch (error) {
       this.abort(error as Error)
+    } finally {
+      this.#isDelivering = false
     }
   }
 }
