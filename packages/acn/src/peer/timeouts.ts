@@ -2,6 +2,8 @@
 export interface PeerTimeouts {
   /** To connect to a peer, with both handshakes. */
   readonly dial: number
+  /** For a peer that connects to us to be done with both handshakes. */
+  readonly handshake: number
   /** To open a stream to a peer that we are connected to. */
   readonly openStream: number
   /** For the whole request on a stream, once it is open. */
@@ -36,6 +38,7 @@ export interface PeerTimeouts {
 
 export const DEFAULT_PEER_TIMEOUTS: PeerTimeouts = {
   dial: 10_000,
+  handshake: 10_000,
   openStream: 10_000,
   request: 20_000,
   readRequest: 10_000,

@@ -38,13 +38,13 @@ export class Dialer {
   }
 
   /**
-   * Connects over the given addresses, or those that are known, unless connected already. A relayed connection with
-   * limits is given up for a direct one where the peer has an address for that.
+   * Connects over the given addresses, or those that are known, unless connected already. To a relayed connection a
+   * direct one is preferred, where the peer has an address for that: relays do not relay over relayed connections.
    * @throws when that fails
    */
   async connect(peer: PeerId, signal: AbortSignal, addresses: readonly Uint8Array[] = []): Promise<Connection> {
     const open = this.connectionTo(peer)
-    if (open && !open.limits) return open
+    if (open?.direct) return open
     const given = toMultiaddrs(addresses, peer)
     if (!open) return this.#node.dial(given.length > 0 ? given : peer, { signal })
     return (await this.#dialDirect(peer, given, signal)) ?? open
@@ -112,7 +112,7 @@ export class Dialer {
     }
   }
 
-  /** Relayed addresses are used after seeing to a connection to the relay that is not itself relayed with limits. */
+  /** Relayed addresses are used after seeing to a connection to the relay that is not itself relayed. */
   async #dialAll(addresses: Multiaddr[], signal: AbortSignal): Promise<Connection | undefined> {
     if (addresses.length === 0) return undefined
     const relays = new Map(addresses.flatMap(relayOf))

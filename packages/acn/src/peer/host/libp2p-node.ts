@@ -78,6 +78,8 @@ export async function createNode(init: NodeInit): Promise<Libp2pNode> {
       yamux({
         maxInboundStreams: limits.streamsPerConnection,
         maxOutboundStreams: 65_536,
+        // Streams that come while a connection is still being set up; by default the 11th ends them all.
+        maxEarlyStreams: limits.streamsPerConnection,
         // One data frame for what fits into a window, and room for an envelope of some size without waiting.
         streamOptions: { maxStreamWindowSize: 4 * 1024 * 1024 },
       }),
@@ -88,6 +90,7 @@ export async function createNode(init: NodeInit): Promise<Libp2pNode> {
       maxIncomingPendingConnections: limits.pendingConnections,
       dialTimeout: timeouts.dial,
       addressDialTimeout: timeouts.dial,
+      inboundUpgradeTimeout: timeouts.handshake,
     },
     connectionMonitor: { pingInterval: HEARTBEAT },
     connectionGater: connectionLimits.gater,

@@ -51,6 +51,8 @@ export async function exchange(
   const { limits, linger } = environment
   try {
     const answer = readFrame(stream, { maxLength: limits.frameLength, timeout, signal })
+    // When sending fails that is thrown, not what reading says to it.
+    answer.catch(() => {})
     stream.send(encodeFrame(encodeAcnMessage(message)))
     stream.close().catch(() => {})
     const body = await answer

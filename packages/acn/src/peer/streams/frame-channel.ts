@@ -2,6 +2,7 @@ import type { Stream } from '@libp2p/interface'
 import { BoundedQueue } from '@parley/core/queue'
 import { encodeFrame, FrameDecoder } from '../../protocol/index.ts'
 import { FrameError } from './read-frame.ts'
+import { pauseReading, resumeReading } from './reading.ts'
 
 /** Frames that are held for a reader before the sender is made to wait. */
 const HELD_FRAMES = 64
@@ -85,9 +86,9 @@ export class FrameChannel {
     try {
       for (let body = this.#decoder.next(); body; body = this.#decoder.next()) {
         if (this.#frames.tryPut(body)) continue
-        if (this.#stream.status === 'open') this.#stream.pause()
+        pauseReading(this.#stream)
         await this.#frames.put(body)
-        if (this.#stream.status === 'open') this.#stream.resume()
+        resumeReading(this.#stream)
       }
     } catch (error) {
       this.abort(error as Error)

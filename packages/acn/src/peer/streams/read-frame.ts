@@ -51,6 +51,7 @@ export async function readFrame(stream: Stream, { maxLength, timeout, signal }: 
   stream.addEventListener('close', onClose)
   signal?.addEventListener('abort', onAbort, { once: true })
   if (stream.readableEnded) onEnd()
+  if (stream.status === 'reset' || stream.status === 'aborted') onClose({})
   if (signal?.aborted) onAbort()
   try {
     return await promise

@@ -5,7 +5,7 @@ import { toHex } from '@parley/core/encoding'
 export interface RemotePeer {
   /** `16Uiu2HA…` */
   readonly peerId: string
-  /** Lower-case hexadecimal of its public key, proven by the connection: 33 bytes for peers of this network. */
+  /** Lower-case hexadecimal of its secp256k1 key (33 bytes), proven by the connection; empty for keys of other kinds. */
   readonly publicKey: string
   /** Where the connection comes from or leads to, for logs. */
   readonly address: string
@@ -22,7 +22,7 @@ export function remotePeerOf(connection: Connection): RemotePeer {
   const { remotePeer, remoteAddr } = connection
   const peer: RemotePeer = {
     peerId: remotePeer.toString(),
-    publicKey: remotePeer.publicKey ? toHex(remotePeer.publicKey.raw) : '',
+    publicKey: remotePeer.type === 'secp256k1' ? toHex(remotePeer.publicKey.raw) : '',
     address: remoteAddr.toString(),
     isRelayed: !connection.direct,
   }

@@ -1,14 +1,13 @@
-import { publicKeyFromProtobuf } from '@libp2p/crypto/keys'
+import { publicKeyFromProtobuf, publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { PeerId, PrivateKey } from '@libp2p/interface'
 import { peerIdFromPublicKey } from '@libp2p/peer-id'
 import { DecodeError, equalBytes } from '@parley/core/encoding'
-import { libp2pPublicKey } from '../../protocol/index.ts'
 import { verifyPeerSignature } from '../../record/index.ts'
 import { createHostCertificate, type HostCertificate, readPeerCertificate, signedBytes } from './certificate.ts'
 
-/** Makes the certificate of a host with this secp256k1 key. */
+/** Makes the certificate of a host with this key. */
 export function certificateOf(privateKey: PrivateKey): Promise<HostCertificate> {
-  const hostKey = libp2pPublicKey(privateKey.publicKey.raw)
+  const hostKey = publicKeyToProtobuf(privateKey.publicKey)
   return createHostCertificate(async (message) => ({ hostKey, signature: await privateKey.sign(message) }))
 }
 

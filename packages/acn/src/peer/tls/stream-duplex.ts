@@ -1,6 +1,7 @@
 import { Duplex } from 'node:stream'
 import type { MessageStream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
+import { pauseReading, resumeReading } from '../streams/reading.ts'
 
 /**
  * A libp2p stream as a Node stream, so that node:tls can run over it. Reads pause the stream when nobody takes the
@@ -15,12 +16,12 @@ export class StreamDuplex extends Duplex {
     this.#stream = stream
     stream.addEventListener('message', this.#onMessage)
     stream.addEventListener('drain', this.#onDrain)
-    stream.addEventListener('remoteCloseWrite', this.#onEnd)
+    stream.addEventListener('end', this.#onEnd)
     stream.addEventListener('close', this.#onClose)
   }
 
   override _read(): void {
-    if (this.#stream.status === 'open') this.#stream.resume()
+    resumeReading(this.#stream)
   }
 
   override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error | null) => void): void {
@@ -42,7 +43,7 @@ export class StreamDuplex extends Duplex {
     const stream = this.#stream
     stream.removeEventListener('message', this.#onMessage)
     stream.removeEventListener('drain', this.#onDrain)
-    stream.removeEventListener('remoteCloseWrite', this.#onEnd)
+    stream.removeEventListener('end', this.#onEnd)
     stream.removeEventListener('close', this.#onClose)
     this.#waiting = undefined
     done(error)
@@ -60,7 +61,7 @@ export class StreamDuplex extends Duplex {
   readonly #onMessage = ({ data }: StreamMessageEvent): void => {
     let wanted = true
     for (const chunk of data instanceof Uint8Array ? [data] : data) wanted = this.push(chunk) && wanted
-    if (!wanted && this.#stream.status === 'open') this.#stream.pause()
+    if (!wanted) pauseReading(this.#stream)
   }
 
   readonly #onDrain = (): void => {
@@ -75,6 +76,7 @@ export class StreamDuplex extends Duplex {
 
   readonly #onClose = ({ error }: StreamCloseEvent): void => {
     if (error) this.destroy(error)
-    else this.push(null)
+    // What is held back is still to be read; `end` comes after it.
+    else if (this.#stream.readBufferLength === 0) this.push(null)
   }
 }
