@@ -4,9 +4,9 @@ import { after, describe, it } from 'node:test'
 import type { Envelope } from '@parley/acn/protocol'
 import { PeerKey } from '@parley/acn/record'
 import type { BoundedQueue } from '@parley/core/queue'
+import { newRecord, TestPeer } from '../../packages/acn/test/peer/test-peer.ts'
 import { FramedAgent } from './framed-agent.ts'
 import { GoNode, type GoNodeOptions, WITHOUT_GO_NODE } from './go-node.ts'
-import { newRecord, TestPeer } from '../../packages/acn/test/peer/test-peer.ts'
 
 /** Someone who sends and receives, whatever stands behind it. */
 interface Party {
@@ -79,6 +79,30 @@ describe('the original node and ours', { skip: WITHOUT_GO_NODE, timeout: 300_000
     const left = await go({ entryPeers: [middle.multiaddr] })
     const right = await go({ entryPeers: [middle.multiaddr] })
     await exchangeAll([middle, await delegateOf(left), await delegateOf(right, 1)])
+  })
+
+  it('five peers in a chain of entry peers, mixed', async () => {
+    const first = await go()
+    const second = await ours({ entryPeers: [first.multiaddr] })
+    const third = await go({ entryPeers: [second.multiaddr] })
+    const fourth = await ours({ entryPeers: [third.multiaddr], ledger: 1 })
+    const fifth = await go({ entryPeers: [fourth.multiaddr] })
+    const delegates = [await delegateOf(first), await delegateOf(third, 1), await delegateOf(fifth, 2)]
+    await exchangeAll([second, fourth, ...delegates])
+  })
+
+  it('an agent at the original is found there, and nowhere once that peer is excluded', async () => {
+    const node = await go()
+    const peer = await ours({ entryPeers: [node.multiaddr] })
+    const asker = await ours({ entryPeers: [peer.multiaddr] })
+    const record = newRecord(node.key.publicKeyHex)
+    const agent = await FramedAgent.delegate(record, node.ports.delegate)
+    await asker.send(agent.address, Buffer.from('at the original'))
+    assert.equal((await asker.host.resolve(agent.address))?.peerId, node.key.peerId)
+    agent.close()
+    // The original answers for it no more; excluded, as after a refusal, nobody else does.
+    const gone = { exclude: [node.key.peerId], timeout: 0 }
+    assert.equal(await asker.host.resolve(agent.address, gone), undefined)
   })
 
   it('our relay client at the original, one of the original at ours', async () => {

@@ -1,5 +1,4 @@
-import type { ComponentLogger, Connection, PeerId, Stream } from '@libp2p/interface'
-import type { Libp2pOptions } from 'libp2p'
+import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import {
   type AcnMessage,
   type AgentRecord,
@@ -9,7 +8,8 @@ import {
   type StatusBody,
   statusOf,
 } from '../protocol/index.ts'
-import { type PeerKey, ProofCache } from '../record/index.ts'
+import { ProofCache } from '../record/index.ts'
+import type { AcnHostOptions, RequestOptions, Route } from './acn-host-options.ts'
 import { DhtNode } from './dht/dht-node.ts'
 import { AddressLookup, type LookupOptions, type Provider, type Resolution } from './dht/lookup.ts'
 import { PeerIds } from './dht/peer-ids.ts'
@@ -20,81 +20,19 @@ import { createNode, type Libp2pNode } from './host/libp2p-node.ts'
 import { findListenPort } from './host/listen-port.ts'
 import { RelayContact } from './host/relay-contact.ts'
 import { DEFAULT_PEER_LIMITS, type PeerLimits } from './limits.ts'
-import {
-  ADDRESS_PROTOCOL,
-  answerLookups,
-  type LookupHandler,
-  lookupRequest,
-  readLookupAnswer,
-} from './streams/address.ts'
+import { ADDRESS_PROTOCOL, answerLookups, lookupRequest, readLookupAnswer } from './streams/address.ts'
 import { Admission } from './streams/admission.ts'
-import { answerEnvelopes, ENVELOPE_PROTOCOL, type EnvelopeHandler, envelopeMessage } from './streams/envelope.ts'
+import { answerEnvelopes, ENVELOPE_PROTOCOL, envelopeMessage } from './streams/envelope.ts'
 import { type Answer, exchange, type StreamEnvironment, serveExchange, unexpectedPayload } from './streams/exchange.ts'
 import { FrameChannel } from './streams/frame-channel.ts'
 import { LingerQueue } from './streams/linger.ts'
 import { NOTIFY_PROTOCOL, sendNotification, takeNotification } from './streams/notify.ts'
-import { answerRegistrations, REGISTER_PROTOCOL, type RegisterHandler, registration } from './streams/register.ts'
+import { answerRegistrations, REGISTER_PROTOCOL, registration } from './streams/register.ts'
 import { type RemotePeer, remotePeerOf } from './streams/remote-peer.ts'
 import { DEFAULT_PEER_TIMEOUTS, type PeerTimeouts } from './timeouts.ts'
 
 /** Streams of one protocol on one connection; {@link PeerLimits.streamsPerConnection} is reached before. */
 const MAX_STREAMS = 65_536
-
-/** What a host does with what other peers want. Each may throw an AcnStatusError, which is the answer then. */
-export interface PeerHandlers {
-  /** Looks an address up for another peer. */
-  readonly lookup: LookupHandler
-  /** Takes an envelope for an agent of this node. */
-  readonly receive: EnvelopeHandler
-  /** Takes the registration of a relay client; absent where none are served. */
-  readonly register?: RegisterHandler
-}
-
-/** What a host is made from. */
-export interface AcnHostOptions {
-  readonly key: PeerKey
-  /** Where a peer listens: an IP address, and port 0 for any. Absent: a relay client. */
-  readonly listen?: HostPort
-  /** What others are told to connect to, when it is not where the peer listens. */
-  readonly announce?: HostPort
-  /** Peers through which to join; a relay client takes its contact from them, in this order. */
-  readonly entryPeers?: readonly EntryPeer[]
-  readonly handlers: PeerHandlers
-  /** Addresses to announce from the start. */
-  readonly addresses?: readonly string[]
-  /** Record that a relay client registers. */
-  readonly record?: AgentRecord
-  /** Told when a relay client's contact changes: its peer id, undefined while there is none. */
-  readonly onContact?: (relay: string | undefined) => void
-  /** Told when a peer has notified us and our addresses are announced. */
-  readonly onNotified?: (peer: RemotePeer) => void
-  /** Told of faults of others and of our own; never with contents or keys. */
-  readonly onFailure?: (protocol: string, peer: RemotePeer, error: unknown) => void
-  /** Proofs found valid, to be shared with other parts of the node. */
-  readonly proofs?: ProofCache
-  readonly limits?: Partial<PeerLimits>
-  readonly timeouts?: Partial<PeerTimeouts>
-  /** libp2p's own log; by default there is none. */
-  readonly logger?: ComponentLogger
-  /** libp2p's own metrics. */
-  readonly metrics?: Libp2pOptions['metrics']
-}
-
-/** How a request to a peer is made. */
-export interface RequestOptions {
-  /** Peer id of the peer that relays for it. */
-  readonly via?: string
-  /** Milliseconds for the answer, once there is a stream. */
-  readonly timeout?: number
-  readonly signal?: AbortSignal
-}
-
-/** Where an envelope goes: a {@link Resolution} is one. */
-export interface Route {
-  readonly peerId: string
-  /** Peer through which {@link peerId} is reached when that is another. */
-  readonly provider?: string
-}
 
 /**
  * A peer, or a relay client, of the network at the level of libp2p: connections, streams, the DHT. What the messages

@@ -1,4 +1,5 @@
-export { AcnHost, type AcnHostOptions, type PeerHandlers, type RequestOptions, type Route } from './acn-host.ts'
+export { AcnHost } from './acn-host.ts'
+export type { AcnHostOptions, PeerHandlers, RequestOptions, Route } from './acn-host-options.ts'
 export type { LookupOptions, Resolution } from './dht/lookup.ts'
 export { type EntryPeer, JoinError } from './host/entry-peers.ts'
 export { DEFAULT_PEER_LIMITS, type PeerLimits } from './limits.ts'

@@ -30,21 +30,29 @@ export interface ReadFrameOptions {
 export async function readFrame(stream: Stream, { maxLength, timeout, signal }: ReadFrameOptions): Promise<Uint8Array> {
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
   const decoder = new FrameDecoder({ maxLength })
+  let settled = false
+  /** Errors are made only when they are used: the end of a stream comes after each frame, and a stack is dear. */
+  const fail = (code: FrameError['code'], text: string, cause?: unknown) => {
+    if (settled) return
+    settled = true
+    reject(new FrameError(code, text, cause === undefined ? {} : { cause }))
+  }
   const onMessage = ({ data }: { data: Uint8Array | Iterable<Uint8Array> }) => {
+    if (settled) return
     try {
       for (const chunk of data instanceof Uint8Array ? [data] : data) decoder.push(chunk)
       const body = decoder.next()
-      if (body) resolve(body)
+      if (!body) return
+      settled = true
+      resolve(body)
     } catch (error) {
-      const text = error instanceof DecodeError ? error.message : 'frame cannot be read'
-      reject(new FrameError('MALFORMED', text, { cause: error }))
+      fail('MALFORMED', error instanceof DecodeError ? error.message : 'frame cannot be read', error)
     }
   }
-  const onEnd = () => reject(new FrameError('CLOSED', 'stream ended before a whole frame'))
-  const onClose = ({ error }: { error?: Error }) =>
-    reject(new FrameError('CLOSED', 'stream closed before a whole frame', { cause: error }))
-  const onAbort = () => reject(new FrameError('STOPPED', 'given up', { cause: signal?.reason }))
-  const timer = setTimeout(() => reject(new FrameError('TIMEOUT', 'no frame in time')), timeout)
+  const onEnd = () => fail('CLOSED', 'stream ended before a whole frame')
+  const onClose = ({ error }: { error?: Error }) => fail('CLOSED', 'stream closed before a whole frame', error)
+  const onAbort = () => fail('STOPPED', 'given up', signal?.reason)
+  const timer = setTimeout(() => fail('TIMEOUT', 'no frame in time'), timeout)
   stream.addEventListener('message', onMessage)
   // Emitted once all that was received has been handed on, unlike the remote side's close.
   stream.addEventListener('end', onEnd)
