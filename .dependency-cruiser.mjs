@@ -1,7 +1,8 @@
-// "Imports go down only": core <- smp <- agent <- parley, no cycles, and protocol code does no I/O.
+// "Imports go down only": core <- smp <- agent <- parley and core <- acn <- parley, no cycles, and protocol code does
+// no I/O.
 
 /** Folders whose files turn bytes into values and back, or state into state: no I/O of any kind. */
-const PURE = '^packages/(smp/src/protocol|agent/src/(ratchet|links|protocol))/'
+const PURE = '^packages/(smp/src/protocol|acn/src/(protocol|record)|agent/src/(ratchet|links|protocol))/'
 const IO_MODULES =
   '^(node:)?(fs|fs/promises|net|tls|dgram|dns|dns/promises|http|http2|https|child_process|worker_threads|cluster|readline|process|timers|timers/promises)$'
 
@@ -19,19 +20,25 @@ export default {
       name: 'core-is-the-ground',
       severity: 'error',
       from: { path: '^packages/core/' },
-      to: { path: '^packages/(smp|agent|parley)/' },
+      to: { path: '^packages/(smp|acn|agent|parley)/' },
     },
     {
       name: 'smp-stands-on-core',
       severity: 'error',
       from: { path: '^packages/smp/' },
-      to: { path: '^packages/(agent|parley)/' },
+      to: { path: '^packages/(acn|agent|parley)/' },
+    },
+    {
+      name: 'acn-stands-on-core',
+      severity: 'error',
+      from: { path: '^packages/acn/' },
+      to: { path: '^packages/(smp|agent|parley)/' },
     },
     {
       name: 'agent-stands-on-smp',
       severity: 'error',
       from: { path: '^packages/agent/' },
-      to: { path: '^packages/parley/' },
+      to: { path: '^packages/(acn|parley)/' },
     },
     {
       name: 'agent-does-not-know-the-router',
@@ -49,8 +56,8 @@ export default {
     {
       name: 'protocol-is-pure',
       severity: 'error',
-      comment: 'host.ts alone may import node:net, whose isIP is a pure reader of text.',
-      from: { path: PURE, pathNot: '^packages/smp/src/protocol/host\\.ts$' },
+      comment: 'host.ts and multiaddr.ts alone may import node:net, whose isIP is a pure reader of text.',
+      from: { path: PURE, pathNot: '^packages/(smp/src/protocol/host|acn/src/protocol/multiaddr)\\.ts$' },
       to: { path: IO_MODULES },
     },
     {
@@ -58,6 +65,18 @@ export default {
       severity: 'error',
       from: { path: '^packages/smp/src/protocol/' },
       to: { path: '^packages/smp/src/(client|router)/' },
+    },
+    {
+      name: 'acn-protocol-stays-below',
+      severity: 'error',
+      from: { path: '^packages/acn/src/protocol/' },
+      to: { path: '^packages/acn/src/', pathNot: '^packages/acn/src/protocol/' },
+    },
+    {
+      name: 'acn-record-stays-below',
+      severity: 'error',
+      from: { path: '^packages/acn/src/record/' },
+      to: { path: '^packages/acn/src/', pathNot: '^packages/acn/src/(protocol|record)/' },
     },
     {
       name: 'pure-agent-code-stays-below',

@@ -13,6 +13,8 @@ await build({
     parley: fileURLToPath(new URL('src/cli/main.ts', parley)),
     // The router's database runs in a thread of its own, whose file it looks for beside its own.
     'router-store-worker': fileURLToPath(new URL('../smp/src/router/sqlite/router-store-worker.ts', parley)),
+    // The database thread of an ACN node: the program looks for it beside itself.
+    'acn-store-worker': fileURLToPath(new URL('../acn/src/store/sqlite/acn-store-worker.ts', parley)),
   },
   outdir: dist,
   bundle: true,

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { root } from './ensure-installed.mjs'
 
-const LIBRARIES = ['core', 'smp', 'agent']
+const LIBRARIES = ['core', 'smp', 'acn', 'agent']
 
 const publint = ['publint/src/cli.js', '--strict']
 // ESM only: a CommonJS or pre-`exports` resolver is not served.

@@ -6,6 +6,7 @@ import { root } from './ensure-installed.mjs'
 const projects = [
   'packages/core/tsconfig.test.json',
   'packages/smp/tsconfig.test.json',
+  'packages/acn/tsconfig.test.json',
   'packages/agent/tsconfig.test.json',
   'packages/parley/tsconfig.json',
   'tsconfig.tools.json',

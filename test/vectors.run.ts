@@ -7,7 +7,7 @@ import type { VectorCase, VectorFile } from '../packages/core/test/vectors/vecto
 
 const repository = fileURLToPath(new URL('..', import.meta.url))
 const folder = process.env.PARLEY_VECTORS || join(repository, 'test', 'vectors')
-const PACKAGES = ['core', 'smp', 'agent']
+const PACKAGES = ['core', 'smp', 'acn', 'agent']
 
 /** The lists of checks that the packages keep beside their tests: every module of test/vectors with a `coverage`. */
 async function loadCoverage(): Promise<VectorFile[]> {

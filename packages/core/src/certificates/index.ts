@@ -9,5 +9,16 @@ export {
   type ServerCertificate,
   type ServerCertificateOptions,
 } from './create.ts'
+export {
+  DerReader,
+  type DerValue,
+  der,
+  derBitString,
+  derObjectIdentifier,
+  derSequence,
+  TAG as DER_TAG,
+} from './der.ts'
+export { distinguishedName, extension } from './issue.ts'
 export { fromPem, type PemLabel, toPem } from './pem.ts'
 export { signSessionKey, verifySignedKey } from './signed-key.ts'
+export { derTime } from './time.ts'

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
+import { addAcnCommands } from './acn.ts'
 import { addAgentCommand } from './agent.ts'
 import { addInspectCommand } from './inspect.ts'
 import { addSmpCommands } from './smp-serve.ts'
@@ -33,5 +34,6 @@ sense. \`parley help COMMAND\` shows examples of each command.`,
   addAgentCommand(program, terminal)
   addTalkCommand(program, terminal)
   addInspectCommand(program, terminal)
+  addAcnCommands(program, terminal)
   return program
 }

@@ -1,0 +1,2 @@
+export { NodeMetrics } from './metrics.ts'
+export { MonitoringServer } from './monitoring-server.ts'

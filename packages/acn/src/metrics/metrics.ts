@@ -1,0 +1,96 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { RoutingObserver } from '../routing/index.ts'
+
+/** The Go node's buckets, in microseconds. */
+const BUCKETS = [100, 500, 1e3, 1e4, 1e5, 5e5, 1e6]
+
+/** What a node counts under the Go node's names (`spec/acn.md §12`), the process's own figures, and some of ours. */
+export class NodeMetrics {
+  readonly registry = new Registry()
+  readonly #store = this.#histogram('acn_dht_op_latency_store', 'Announcing an address to the DHT, microseconds')
+  readonly #lookup = this.#histogram('acn_dht_op_latency_lookup', 'Looking an address up, microseconds')
+  readonly #register = this.#histogram('acn_op_latency_register', 'Registering an agent, microseconds')
+  readonly #route = this.#histogram('acn_op_latency_route', 'Routing an envelope, microseconds')
+  readonly #routeCount = this.#gauge('acn_op_route_count', 'Envelopes being routed')
+  readonly #routeAll = this.#counter('acn_op_route_count_all', 'Envelopes that were to be routed')
+  readonly #routeSuccess = this.#counter('acn_op_route_count_success', 'Envelopes that were delivered')
+  readonly #delegates = this.#gauge('acn_service_delegate_clients_count', 'Delegate clients that are connected')
+  readonly #delegatesAll = this.#counter('acn_service_delegate_clients_count_all', 'Registrations of delegate clients')
+  readonly #relays = this.#gauge('acn_service_relay_clients_count', 'Relay clients that are registered')
+  readonly #relaysAll = this.#counter('acn_service_relay_clients_count_all', 'Registrations of relay clients')
+  readonly #notDelivered = new Counter({
+    name: 'parley_acn_not_delivered_total',
+    help: 'Envelopes that were given up',
+    labelNames: ['reason'],
+    registers: [this.registry],
+  })
+
+  /** @param waiting gives the number of envelopes that wait */
+  constructor(waiting: () => number) {
+    collectDefaultMetrics({ register: this.registry })
+    new Gauge({
+      name: 'parley_acn_waiting_envelopes',
+      help: 'Envelopes that wait in the queues',
+      registers: [this.registry],
+      collect() {
+        this.set(waiting())
+      },
+    })
+  }
+
+  /** The text of all metrics. */
+  text(): Promise<string> {
+    return this.registry.metrics()
+  }
+
+  /** An address was announced. @param duration milliseconds */
+  announced(duration: number): void {
+    this.#store.observe(duration * 1000)
+  }
+
+  /** Number of relay clients that are registered. */
+  set relayClients(count: number) {
+    this.#relays.set(count)
+  }
+
+  /** Counts what routing tells. */
+  observer(log: RoutingObserver['log']): RoutingObserver {
+    return {
+      routing: () => this.#routing(),
+      registered: (kind, duration) => {
+        this.#register.observe(duration * 1000)
+        if (kind === 'delegate') this.#delegatesAll.inc()
+        if (kind === 'relay') this.#relaysAll.inc()
+      },
+      attached: (kind, change) => {
+        if (kind === 'delegate') this.#delegates.inc(change)
+      },
+      lookedUp: (duration) => this.#lookup.observe(duration * 1000),
+      notDelivered: (reason) => this.#notDelivered.inc({ reason }),
+      log,
+    }
+  }
+
+  #routing(): (outcome: 'delivered' | 'not-delivered') => void {
+    const started = performance.now()
+    this.#routeAll.inc()
+    this.#routeCount.inc()
+    return (outcome) => {
+      this.#routeCount.dec()
+      this.#route.observe((performance.now() - started) * 1000)
+      if (outcome === 'delivered') this.#routeSuccess.inc()
+    }
+  }
+
+  #histogram(name: string, help: string): Histogram {
+    return new Histogram({ name, help, buckets: BUCKETS, registers: [this.registry] })
+  }
+
+  #gauge(name: string, help: string): Gauge {
+    return new Gauge({ name, help, registers: [this.registry] })
+  }
+
+  #counter(name: string, help: string): Counter {
+    return new Counter({ name, help, registers: [this.registry] })
+  }
+}

@@ -1,0 +1,124 @@
+import { once } from 'node:events'
+import { connect, createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import {
+  type ConnectionEncrypter,
+  InvalidCryptoExchangeError,
+  type MessageStream,
+  type PeerId,
+  type PrivateKey,
+  type SecureConnectionOptions,
+  type SecuredConnection,
+  type StreamMuxerFactory,
+  serviceCapabilities,
+  UnexpectedPeerError,
+} from '@libp2p/interface'
+import { certificateOf, isSamePeer, peerOfCertificate } from './peer-identity.ts'
+import { SecuredStream } from './secured-stream.ts'
+import { StreamDuplex } from './stream-duplex.ts'
+
+/** Said in ALPN by those who negotiate the muxer afterwards. */
+const NO_EARLY_MUXER = 'libp2p'
+/** When the caller sets no limit. */
+const HANDSHAKE_TIMEOUT = 10_000
+
+/** What the encrypter takes from the host. */
+export interface TlsComponents {
+  readonly privateKey: PrivateKey
+  readonly upgrader: { getStreamMuxers(): Map<string, StreamMuxerFactory> }
+}
+
+/**
+ * libp2p TLS 1.0.0 over node:tls: TLS 1.3, both sides show a self-signed certificate that proves their host key, and
+ * the muxer is chosen in ALPN. The certificate is made once for the life of the host.
+ */
+export class TlsEncrypter implements ConnectionEncrypter {
+  readonly protocol = '/tls/1.0.0'
+  readonly [Symbol.toStringTag] = '@parley/acn-tls'
+  readonly [serviceCapabilities]: string[] = ['@libp2p/connection-encryption']
+  readonly #components: TlsComponents
+  #context: Promise<SecureContext> | undefined
+
+  constructor(components: TlsComponents) {
+    this.#components = components
+  }
+
+  secureInbound(stream: MessageStream, options?: SecureConnectionOptions): Promise<SecuredConnection> {
+    return this.#secure(stream, true, options)
+  }
+
+  secureOutbound(stream: MessageStream, options?: SecureConnectionOptions): Promise<SecuredConnection> {
+    return this.#secure(stream, false, options)
+  }
+
+  async #secure(
+    stream: MessageStream,
+    isServer: boolean,
+    options: SecureConnectionOptions = {},
+  ): Promise<SecuredConnection> {
+    const { signal = AbortSignal.timeout(HANDSHAKE_TIMEOUT), remotePeer: expected } = options
+    const secureContext = await this.#secureContext()
+    signal.throwIfAborted()
+    const muxers = options.skipStreamMuxerNegotiation ? undefined : this.#components.upgrader.getStreamMuxers()
+    const duplex = new StreamDuplex(stream)
+    const socket = openSocket(duplex, isServer, {
+      secureContext,
+      requestCert: true,
+      // Nobody vouches for these certificates but themselves: checked below.
+      rejectUnauthorized: false,
+      ALPNProtocols: [...(muxers?.keys() ?? []), NO_EARLY_MUXER],
+    })
+    // A failing carrier must end the handshake at once; errors are seen by who waits for the next event, if any.
+    duplex.on('error', (error) => socket.destroy(error))
+    socket.on('error', () => {})
+    try {
+      await once(socket, isServer ? 'secure' : 'secureConnect', { signal })
+      const remotePeer = await verifyPeer(socket, expected)
+      const streamMuxer = earlyMuxer(socket, muxers)
+      return { connection: new SecuredStream(stream, socket), remotePeer, ...(streamMuxer && { streamMuxer }) }
+    } catch (error) {
+      socket.destroy()
+      stream.abort(error as Error)
+      throw error
+    }
+  }
+
+  #secureContext(): Promise<SecureContext> {
+    this.#context ??= certificateOf(this.#components.privateKey).then((certificate) =>
+      createSecureContext({ ...certificate, minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' }),
+    )
+    return this.#context
+  }
+}
+
+interface SocketOptions {
+  readonly secureContext: SecureContext
+  readonly requestCert: boolean
+  readonly rejectUnauthorized: boolean
+  readonly ALPNProtocols: string[]
+}
+
+function openSocket(duplex: StreamDuplex, isServer: boolean, options: SocketOptions): TLSSocket {
+  return isServer ? new TLSSocket(duplex, { ...options, isServer }) : connect({ ...options, socket: duplex })
+}
+
+async function verifyPeer(socket: TLSSocket, expected: PeerId | undefined): Promise<PeerId> {
+  const certificate = socket.getPeerX509Certificate()
+  if (!certificate) throw new InvalidCryptoExchangeError('peer shows no certificate')
+  const peer = await peerOfCertificate(certificate.raw)
+  if (expected && !isSamePeer(expected, peer)) throw new UnexpectedPeerError('certificate of another peer')
+  return peer
+}
+
+/** Undefined when the muxer is still to be negotiated, as older peers do it. */
+function earlyMuxer(
+  socket: TLSSocket,
+  muxers: Map<string, StreamMuxerFactory> | undefined,
+): StreamMuxerFactory | undefined {
+  const { alpnProtocol } = socket
+  return typeof alpnProtocol === 'string' ? muxers?.get(alpnProtocol) : undefined
+}
+
+/** The encrypter, for libp2p's `connectionEncrypters`. */
+export function tls(): (components: TlsComponents) => ConnectionEncrypter {
+  return (components) => new TlsEncrypter(components)
+}

@@ -1,0 +1,26 @@
+export { type GoRecordsImport, importGoRecords } from './import-go-records.ts'
+export { AcnStoreReader } from './sqlite/acn-store-reader.ts'
+export { SqliteAcnStore } from './sqlite/sqlite-acn-store.ts'
+export {
+  type AcnStore,
+  DEFAULT_STORE_LIMITS,
+  type DeliveryState,
+  type EnqueueOutcome,
+  type EnqueueRefusal,
+  type EnvelopeId,
+  type EnvelopeNumber,
+  type NewEnvelope,
+  type NotDelivered,
+  type NotDeliveredReason,
+  type Page,
+  type PairSummary,
+  type PendingEnvelope,
+  type Registration,
+  type RegistrationKind,
+  type StoreCounts,
+  type StoredNotDelivered,
+  StoreError,
+  type StoreLimits,
+  StoreLockedError,
+  type TraceEvent,
+} from './store.ts'

@@ -1,0 +1,56 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import Database from 'libsql'
+import {
+  DEFAULT_STORE_LIMITS,
+  type EnvelopeId,
+  type Page,
+  type StoredNotDelivered,
+  StoreError,
+  type TraceEvent,
+} from '../store.ts'
+import { schemaVersion } from './acn-database.ts'
+import { Journal } from './journal.ts'
+import { MIGRATIONS } from './schema.ts'
+import { DATABASE_FILE } from './sqlite-acn-store.ts'
+
+const MAX_PAGE = 1000
+
+/**
+ * Reads what happened from the store of a node that may be running: for `parley acn trace`. Everything here blocks;
+ * it is for commands, not for nodes.
+ */
+export class AcnStoreReader {
+  readonly #database: Database.Database
+  readonly #journal: Journal
+
+  /** @throws StoreError when the folder has no store, or one of another version */
+  constructor(folder: string) {
+    const file = join(folder, DATABASE_FILE)
+    if (!existsSync(file)) throw new StoreError(`no store in ${folder}`)
+    try {
+      this.#database = new Database(file, { readonly: true, timeout: 5000 })
+    } catch (cause) {
+      throw new StoreError(`cannot open the store in ${folder}`, { cause })
+    }
+    if (schemaVersion(this.#database) !== MIGRATIONS.length) {
+      this.#database.close()
+      throw new StoreError(`the store in ${folder} is of another version`)
+    }
+    this.#journal = new Journal(this.#database, DEFAULT_STORE_LIMITS)
+  }
+
+  /** The steps of an envelope's way, in order. */
+  trace(id: EnvelopeId): TraceEvent[] {
+    return this.#journal.trace(id)
+  }
+
+  /** Not-delivered records, oldest first. */
+  listNotDelivered(query: Page & { readonly sender?: string; readonly id?: EnvelopeId } = {}): StoredNotDelivered[] {
+    return this.#journal.listNotDelivered({ ...query, after: query.after ?? 0, limit: query.limit ?? MAX_PAGE })
+  }
+
+  close(): void {
+    this.#database.close()
+  }
+}

@@ -1,0 +1,124 @@
+import type Database from 'libsql'
+import type { NotDelivered, NotDeliveredReason, StoredNotDelivered, StoreLimits, TraceEvent } from '../store.ts'
+import type { NotDeliveredQuery } from './operations.ts'
+import { isStorable, MAX_TEXT, storedText } from './stored-text.ts'
+
+const MAX_EVENT = 64
+/** Steps of one envelope that are read at most. */
+const MAX_STEPS = 1000
+/** How many additions pass between two removals of what is too old. */
+const PRUNE_EVERY = 256
+
+const COLUMNS = 'id, receiver, sender, reason, status, attempts, size, received_at, at'
+
+type Tuple = [
+  number: number,
+  id: string,
+  receiver: string,
+  sender: string,
+  reason: string,
+  status: number | null,
+  attempts: number,
+  size: number,
+  receivedAt: number,
+  at: number,
+]
+
+/** What happened: envelopes that were given up, steps on the way, ids that were seen. The oldest go beyond a number. */
+export class Journal {
+  readonly #limits: StoreLimits
+  readonly #statements
+
+  constructor(database: Database.Database, limits: StoreLimits) {
+    this.#limits = limits
+    const rows = (sql: string) => database.prepare(sql).raw()
+    const list = (where: string) =>
+      rows(`SELECT number, ${COLUMNS} FROM not_delivered WHERE number > ? ${where} ORDER BY number LIMIT ?`)
+    this.#statements = {
+      addNotDelivered: database.prepare(`INSERT INTO not_delivered (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+      pruneNotDelivered: database.prepare('DELETE FROM not_delivered WHERE number <= ?'),
+      listAll: list(''),
+      listSender: list('AND sender = ?'),
+      listId: list('AND id = ?'),
+      countNotDelivered: rows('SELECT count(*) FROM not_delivered'),
+      addTrace: database.prepare('INSERT INTO trace (id, at, event, detail) VALUES (?, ?, ?, ?)'),
+      pruneTrace: database.prepare('DELETE FROM trace WHERE number <= ?'),
+      trace: rows('SELECT id, at, event, detail FROM trace WHERE id = ? ORDER BY number LIMIT ?'),
+      see: database.prepare('INSERT OR IGNORE INTO seen (scope, id) VALUES (?, ?)'),
+      pruneSeen: database.prepare('DELETE FROM seen WHERE number <= ?'),
+      wasSeen: rows('SELECT 1 FROM seen WHERE scope = ? AND id = ?'),
+    }
+  }
+
+  addNotDelivered(entry: NotDelivered): StoredNotDelivered {
+    const kept = { ...entry, id: storedText(entry.id), to: storedText(entry.to), sender: storedText(entry.sender) }
+    const { id, to, sender, reason, status, attempts, size, receivedAt, at } = kept
+    const { addNotDelivered, pruneNotDelivered } = this.#statements
+    const added = addNotDelivered.run([id, to, sender, reason, status ?? null, attempts, size, receivedAt, at])
+    return { ...kept, number: prune(added, pruneNotDelivered, this.#limits.maxNotDelivered) }
+  }
+
+  listNotDelivered({ after, limit, sender, id }: NotDeliveredQuery): StoredNotDelivered[] {
+    const { listAll, listSender, listId } = this.#statements
+    let tuples: unknown[]
+    if (id !== undefined) {
+      tuples = listId.all([after, id, limit])
+      if (sender !== undefined) tuples = (tuples as Tuple[]).filter((tuple) => tuple[3] === sender)
+    } else if (sender !== undefined) tuples = listSender.all([after, sender, limit])
+    else tuples = listAll.all([after, limit])
+    return (tuples as Tuple[]).map(toNotDelivered)
+  }
+
+  countNotDelivered(): number {
+    const [count] = this.#statements.countNotDelivered.get([]) as [number]
+    return count
+  }
+
+  addTrace({ id, at, event, detail }: TraceEvent): void {
+    const kept = detail === undefined ? null : storedText(detail, MAX_TEXT)
+    const added = this.#statements.addTrace.run([storedText(id), at, storedText(event, MAX_EVENT), kept])
+    prune(added, this.#statements.pruneTrace, this.#limits.maxTraceEvents)
+  }
+
+  trace(id: string): TraceEvent[] {
+    const tuples = this.#statements.trace.all([storedText(id), MAX_STEPS]) as [string, number, string, string | null][]
+    return tuples.map(([ofId, at, event, detail]) => ({ id: ofId, at, event, ...(detail !== null && { detail }) }))
+  }
+
+  wasSeen(scope: string, id: string): boolean {
+    return this.#statements.wasSeen.get([scope, id]) !== undefined
+  }
+
+  /** False when it was seen before. */
+  markSeen(scope: string, id: string): boolean {
+    // Two texts must not become one: what cannot be kept as it is counts as new each time.
+    if (!isStorable(scope) || !isStorable(id)) return true
+    const added = this.#statements.see.run([scope, id])
+    if (added.changes === 0) return false
+    prune(added, this.#statements.pruneSeen, this.#limits.maxSeen)
+    return true
+  }
+}
+
+/** Removes what is too old from time to time; the number of what was added. */
+function prune(added: Database.RunResult, statement: Database.Statement, limit: number): number {
+  const number = Number(added.lastInsertRowid)
+  if (number % PRUNE_EVERY === 0 || limit < PRUNE_EVERY) statement.run([number - limit])
+  return number
+}
+
+function toNotDelivered(tuple: Tuple): StoredNotDelivered {
+  const [number, id, to, sender, reason, status, attempts, size, receivedAt, at] = tuple
+  return {
+    number,
+    id,
+    to,
+    sender,
+    reason: reason as NotDeliveredReason,
+    ...(status !== null && { status }),
+    attempts,
+    size,
+    receivedAt,
+    at,
+  }
+}

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { AcnStoreReader, type NotDelivered, StoreError } from '@parley/acn/store'
+import { envelope, nextId, openStore, temporaryFolder } from './fixture.ts'
+
+function lost(rest: Partial<NotDelivered> = {}): NotDelivered {
+  const base = { to: 'receiver', sender: 'sender', reason: 'wrong-sender', attempts: 0, size: 3 } as const
+  return { id: nextId(), ...base, receivedAt: 1, at: 2, ...rest }
+}
+
+describe('not-delivered records', () => {
+  test('an envelope that is given up leaves one', async (t) => {
+    const store = await openStore(t)
+    const outcome = await store.enqueue(envelope('four'))
+    assert.ok(outcome.accepted)
+    const record = await store.giveUp(outcome.number, { reason: 'refused', status: 3, at: 2000 })
+    assert.partialDeepStrictEqual(record, { reason: 'refused', status: 3, size: 4, receivedAt: 1000, at: 2000 })
+    assert.equal(await store.giveUp(outcome.number, { reason: 'refused', at: 2000 }), undefined)
+    assert.deepEqual(await store.listNotDelivered(), [record])
+    assert.deepEqual(await store.pending('receiver'), [])
+  })
+
+  test('are listed by sender, by envelope and in pages', async (t) => {
+    const store = await openStore(t)
+    const a = await store.addNotDelivered(lost({ sender: 'a' }))
+    const b = await store.addNotDelivered(lost({ sender: 'b', status: 20 }))
+    const c = await store.addNotDelivered(lost({ sender: 'a' }))
+    assert.deepEqual(await store.listNotDelivered(), [a, b, c])
+    assert.deepEqual(await store.listNotDelivered({ sender: 'a' }), [a, c])
+    assert.deepEqual(await store.listNotDelivered({ id: b.id }), [b])
+    assert.deepEqual(await store.listNotDelivered({ id: b.id, sender: 'a' }), [])
+    assert.deepEqual(await store.listNotDelivered({ after: a.number, limit: 1 }), [b])
+  })
+
+  test('the oldest go beyond the bound', async (t) => {
+    const store = await openStore(t, { maxNotDelivered: 2 })
+    await store.addNotDelivered(lost())
+    const b = await store.addNotDelivered(lost())
+    const c = await store.addNotDelivered(lost())
+    assert.deepEqual(await store.listNotDelivered(), [b, c])
+    assert.equal((await store.count()).notDelivered, 2)
+  })
+
+  test('texts of strangers are kept in a bounded form', async (t) => {
+    const store = await openStore(t)
+    const kept = await store.addNotDelivered(lost({ to: 'x'.repeat(3_000_000), sender: 'a\0b' }))
+    assert.equal(kept.to.length, 256)
+    assert.equal(kept.sender, 'a\ufffdb')
+    assert.deepEqual(await store.listNotDelivered(), [kept])
+  })
+})
+
+describe('trace', () => {
+  test('the steps of an envelope, in order', async (t) => {
+    const store = await openStore(t)
+    const steps = [
+      { id: 'e1', at: 1, event: 'received' },
+      { id: 'e2', at: 2, event: 'received' },
+      { id: 'e1', at: 3, event: 'delivered', detail: 'peer' },
+    ]
+    for (const step of steps) store.addTrace(step)
+    assert.deepEqual(await store.trace('e1'), [steps[0], steps[2]])
+    assert.deepEqual(await store.trace('nothing'), [])
+  })
+
+  test('the oldest go beyond the bound, texts are cut', async (t) => {
+    const store = await openStore(t, { maxTraceEvents: 2 })
+    for (let at = 0; at < 3; at++) store.addTrace({ id: 'e', at, event: 'x'.repeat(1000), detail: 'y'.repeat(1000) })
+    const steps = await store.trace('e')
+    assert.deepEqual(
+      steps.map(({ at }) => at),
+      [1, 2],
+    )
+    assert.ok(steps.every(({ event, detail }) => event.length === 64 && detail?.length === 256))
+  })
+
+  test('steps are left out and counted, not piled up, when they come faster than they are written', async (t) => {
+    const store = await openStore(t)
+    const asked = 20_000
+    for (let at = 0; at < asked; at++) store.addTrace({ id: 'e', at, event: 'step' })
+    assert.ok(store.droppedTraceEvents > 0)
+    await store.count()
+    assert.ok(store.droppedTraceEvents < asked)
+    const [first] = await store.trace('e')
+    assert.equal(first?.at, 0)
+  })
+
+  test('can be read from another place while the node works', async (t) => {
+    const folder = await temporaryFolder(t)
+    assert.throws(() => new AcnStoreReader(folder), StoreError)
+    const store = await openStore(t, { folder })
+    store.addTrace({ id: 'e', at: 1, event: 'received' })
+    const entry = await store.addNotDelivered(lost())
+    const reader = new AcnStoreReader(folder)
+    t.after(() => reader.close())
+    assert.deepEqual(reader.trace('e'), [{ id: 'e', at: 1, event: 'received' }])
+    assert.deepEqual(reader.listNotDelivered({ sender: 'sender' }), [entry])
+    store.addTrace({ id: 'e', at: 2, event: 'delivered' })
+    await store.count()
+    assert.equal(reader.trace('e').length, 2)
+  })
+})

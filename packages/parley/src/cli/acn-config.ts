@@ -1,0 +1,81 @@
+import { readFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import type { AcnNodeOptions } from '@parley/acn/node'
+import { ENV, readNodeSettings } from '@parley/acn/protocol'
+import { parse } from 'smol-toml'
+import { readRecordText } from './acn-record-text.ts'
+
+/** A key of the file, and the variable of the environment that says the same. */
+const NODE_KEYS: Readonly<Record<string, string>> = {
+  listen: ENV.listen,
+  public: ENV.publicUri,
+  delegate: ENV.delegate,
+  mailbox: ENV.mailbox,
+  monitoring: ENV.monitoring,
+  registration_delay: ENV.registrationDelay,
+}
+const OTHER_NODE_KEYS = ['key_file', 'entry_peers', 'data', 'sender_check']
+const AGENT_KEYS = ['port', 'record']
+
+/**
+ * Reads the configuration of a node for people.
+ * @throws Error with the key at fault; NodeSettingsError; the system's errors
+ */
+export async function readAcnConfig(file: string): Promise<AcnNodeOptions> {
+  const { node, agent, ...rest } = parse(await readFile(file, 'utf8')) as Record<string, unknown>
+  const nodeTable = tableOf('node', node ?? {}, [...Object.keys(NODE_KEYS), ...OTHER_NODE_KEYS])
+  const agentTable = agent === undefined ? undefined : tableOf('agent', agent, AGENT_KEYS)
+  const [unknown] = Object.keys(rest)
+  if (unknown !== undefined) throw new Error(`${unknown}: unknown key`)
+
+  const path = (text: string) => resolve(dirname(file), text)
+  const environment: Record<string, string> = {}
+  for (const [key, variable] of Object.entries(NODE_KEYS)) {
+    if (nodeTable[key] !== undefined) environment[variable] = String(nodeTable[key])
+  }
+  environment[ENV.peerKey] = (await readFile(path(textOf('node.key_file', nodeTable.key_file)), 'utf8')).trim()
+  environment[ENV.entryPeers] = listOf('node.entry_peers', nodeTable.entry_peers).join(',')
+  const settings = readNodeSettings({ ...environment, ...(agentTable && (await agentVariables(agentTable, path))) })
+
+  const { storagePaths } = await import('@parley/acn/node')
+  const paths = storagePaths(settings)
+  const data = nodeTable.data === undefined ? undefined : path(textOf('node.data', nodeTable.data))
+  const senderCheck = nodeTable.sender_check ?? 'refuse'
+  if (senderCheck !== 'refuse' && senderCheck !== 'log')
+    throw new Error('node.sender_check: "refuse" or "log" is needed')
+  return { settings, ...(data === undefined ? paths : { dataFolder: data }), senderCheck }
+}
+
+async function agentVariables(agent: Readonly<Record<string, unknown>>, path: (text: string) => string) {
+  const record = readRecordText(await readFile(path(textOf('agent.record', agent.record)), 'utf8'))
+  const port = String(agent.port)
+  return {
+    [ENV.agentAddress]: record.address,
+    [ENV.toNode]: port,
+    [ENV.toAgent]: port,
+    [ENV.recordAddress]: record.address,
+    [ENV.recordPublicKey]: record.publicKey,
+    [ENV.recordPeerPublicKey]: record.peerPublicKey,
+    [ENV.recordSignature]: record.signature,
+    [ENV.recordServiceId]: record.serviceId,
+    [ENV.recordLedgerId]: record.ledgerId,
+  }
+}
+
+function tableOf(name: string, value: unknown, keys: readonly string[]): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error(`${name}: a table is needed`)
+  const unknown = Object.keys(value).find((key) => !keys.includes(key))
+  if (unknown !== undefined) throw new Error(`${name}.${unknown}: unknown key`)
+  return value as Record<string, unknown>
+}
+
+function textOf(name: string, value: unknown): string {
+  if (typeof value !== 'string' || value === '') throw new Error(`${name}: a text is needed`)
+  return value
+}
+
+function listOf(name: string, value: unknown): readonly string[] {
+  if (value === undefined) return []
+  if (!Array.isArray(value)) throw new Error(`${name}: a list is needed`)
+  return value.map((item) => textOf(name, item))
+}

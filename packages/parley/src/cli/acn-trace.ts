@@ -1,0 +1,40 @@
+import { AcnStoreReader, StoreError } from '@parley/acn/store'
+import type { Command } from 'commander'
+import { CliError } from './exit-codes.ts'
+import { printLine, type Terminal } from './terminal.ts'
+
+/** Adds `parley acn trace`. */
+export function addAcnTraceCommand(acn: Command, terminal: Terminal): void {
+  acn
+    .command('trace')
+    .description('Show what became of envelopes, as JSON lines: those not delivered, or the way of one')
+    .argument('[address-or-id]', 'address of the sending agent, or id of an envelope; all that were not delivered')
+    .requiredOption('--data <dir>', 'data folder of the node, which may be running')
+    .action(async (of: string | undefined, { data }: { data: string }) => {
+      const reader = open(data)
+      try {
+        for (const line of read(reader, of)) await printLine(terminal.output, JSON.stringify(line))
+      } finally {
+        reader.close()
+      }
+    })
+}
+
+function read(reader: AcnStoreReader, of: string | undefined): unknown[] {
+  if (of === undefined) return reader.listNotDelivered().map(readable)
+  if (!/^[0-9a-f]{32}$/.test(of)) return reader.listNotDelivered({ sender: of }).map(readable)
+  return [...reader.trace(of), ...reader.listNotDelivered({ id: of })].map(readable)
+}
+
+function readable<T extends { readonly at: number }>(event: T): unknown {
+  return { ...event, at: new Date(event.at).toISOString() }
+}
+
+function open(folder: string): AcnStoreReader {
+  try {
+    return new AcnStoreReader(folder)
+  } catch (error) {
+    if (error instanceof StoreError) throw new CliError(error.message, undefined, { cause: error })
+    throw error
+  }
+}

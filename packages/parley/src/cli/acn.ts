@@ -1,0 +1,75 @@
+import { readFile } from 'node:fs/promises'
+import type { AcnNodeOptions } from '@parley/acn/node'
+import { NodeSettingsError, parseEnvFile, readNodeSettings } from '@parley/acn/protocol'
+import type { Command } from 'commander'
+import { readAcnConfig } from './acn-config.ts'
+import { addAcnInspectCommand } from './acn-inspect.ts'
+import { addAcnKeyCommands } from './acn-keys.ts'
+import { addAcnTraceCommand } from './acn-trace.ts'
+import { EXIT } from './exit-codes.ts'
+import { printLine, type Terminal } from './terminal.ts'
+
+/** Adds `parley acn` and what belongs to it. */
+export function addAcnCommands(program: Command, terminal: Terminal): void {
+  const acn = program
+    .command('acn')
+    .description('Agent Communication Network: run a node; keys, addresses, records, messages')
+    .argument('[env-file]', 'environment of the node as KEY=VALUE lines, as libp2p_node takes it')
+    .option('--config <file>', 'configuration of the node as TOML, see below')
+    .addHelpText('after', CONFIG_HELP)
+    .action((envFile: string | undefined, { config }: { config?: string }) => run(envFile, config, terminal))
+  addAcnKeyCommands(acn, terminal)
+  addAcnInspectCommand(acn, terminal)
+  addAcnTraceCommand(acn, terminal)
+}
+
+const CONFIG_HELP = `
+The TOML file has these keys; paths are relative to it:
+
+  [node]
+  key_file = "peer.key"                 # private key of the peer, hexadecimal ("parley acn keygen --ledger peer")
+  listen = "0.0.0.0:9000"
+  public = "acn.example.org:9000"       # what others connect to; without it the node is a relay client
+  entry_peers = ["/dns4/other.example.org/tcp/9000/p2p/16Uiu2HA…"]
+  delegate = "0.0.0.0:11000"            # services for agents; left out: none
+  mailbox = "0.0.0.0:8888"
+  monitoring = "127.0.0.1:8080"         # /metrics, /livez, /readyz
+  data = "acn-data"                     # folder of the durable store
+  registration_delay = 0                # seconds
+  sender_check = "refuse"               # or "log"
+
+  [agent]                               # the node's own agent, left out when there is none
+  port = 10000                          # port of this machine on which it listens for its node
+  record = "agent-record.json"          # its record for this peer ("parley acn record make")
+
+Prints the node's multiaddr between MULTIADDRS_LIST_START and MULTIADDRS_LIST_END. SIGINT or SIGTERM stops the node: exit
+code 0. What keeps it from starting or going on is a line with LIBP2P_NODE_PANIC_ERROR, with exit code 2.`
+
+async function run(envFile: string | undefined, config: string | undefined, terminal: Terminal): Promise<void> {
+  const print = (line: string) => void printLine(terminal.output, line)
+  try {
+    const options = config === undefined ? await readEnvironment(envFile) : await readAcnConfig(config)
+    // Loaded when a node is run: libp2p would double the time in which every other command starts.
+    const { runNodeProcess } = await import('@parley/acn/node')
+    await runNodeProcess(options, { print, stop: terminal.stop })
+  } catch (error) {
+    // Those who start a node look for this in its output.
+    await printLine(terminal.output, `LIBP2P_NODE_PANIC_ERROR : ${reasonOf(error)}`)
+    process.exitCode = EXIT.malformed
+  }
+}
+
+async function readEnvironment(envFile: string | undefined): Promise<AcnNodeOptions> {
+  if (envFile === undefined) throw new Error('an env file, or --config, is needed')
+  const environment = { ...process.env, ...Object.fromEntries(parseEnvFile(await readFile(envFile, 'utf8'))) }
+  const settings = readNodeSettings(environment)
+  const { storagePaths } = await import('@parley/acn/node')
+  return { settings, ...storagePaths(settings) }
+}
+
+/** Reasons of ours in full; of the system's errors the code, as their texts may hold what was read. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown failure'
+  const reason = error.message.replaceAll(/\s+/g, ' ')
+  return error instanceof NodeSettingsError ? `while reading the environment: ${reason}` : reason
+}

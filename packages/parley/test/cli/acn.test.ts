@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { type TestContext, test } from 'node:test'
+import { CliError } from '../../src/cli/exit-codes.ts'
+import { createProgram } from '../../src/cli/program.ts'
+
+async function folderOf(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'parley-acn-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** Runs `parley acn …` and gives what it printed; `stopAt` stops it when that was printed. */
+async function acn(args: readonly string[], stopAt?: string): Promise<string> {
+  const stop = new AbortController()
+  const output = new PassThrough()
+  let printed = ''
+  output.setEncoding('utf8').on('data', (text: string) => {
+    printed += text
+    if (stopAt !== undefined && printed.includes(stopAt)) stop.abort(new Error('stopped'))
+  })
+  const program = createProgram({ input: new PassThrough(), output, error: new PassThrough(), stop: stop.signal })
+  await program.parseAsync(['node', 'parley', 'acn', ...args])
+  return printed
+}
+
+test('keys, addresses and records of each ledger', async (t) => {
+  const folder = await folderOf(t)
+  const peerFile = join(folder, 'peer')
+  const peer = JSON.parse(await acn(['keygen', '--ledger', 'peer', '--out', peerFile]))
+  assert.equal((await stat(peerFile)).mode & 0o777, 0o600)
+  assert.match(peer.peerId, /^16Uiu2HA/)
+  assert.deepEqual(JSON.parse(await acn(['address', '--ledger', 'peer', '--key', peerFile])), peer)
+  for (const ledger of ['fetchai', 'cosmos', 'ethereum']) {
+    const key = join(folder, ledger)
+    const { address, publicKey } = JSON.parse(await acn(['keygen', '--ledger', ledger, '--out', key]))
+    const named = JSON.parse(await acn(['address', '--ledger', ledger, '--public-key', publicKey]))
+    assert.equal(named.address, address)
+    const make = ['record', 'make', '--ledger', ledger, '--key', key, '--peer-public-key', peer.publicKey]
+    const text = await acn(make)
+    const record = join(folder, `${ledger}.json`)
+    await writeFile(record, text)
+    const verify = ['record', 'verify', record, '--peer-public-key', peer.publicKey]
+    assert.equal(JSON.parse(await acn(verify)).address, address)
+    const { bytes, ...fields } = JSON.parse(text)
+    assert.deepEqual(JSON.parse(await acn(['inspect', '--as', 'record', bytes])), fields)
+    await writeFile(record, JSON.stringify({ ...fields, signature: `${fields.signature}A` }))
+    await assert.rejects(acn(verify), CliError)
+  }
+})
+
+test('content ids and messages', async () => {
+  const cid = await acn(['cid', 'fetch19dq2mkcpp6x0aypxt9c9gz6n4fqvax0x9a7t5r'])
+  assert.equal(cid.trim(), 'QmZ6ryKyS9rSnesX8YnFLAmFwFuRMdHpE7pQ2V6SjXTbqM')
+  assert.equal(JSON.parse(await acn(['inspect', '4a020a00'])).name, 'SUCCESS')
+  assert.equal(JSON.parse(await acn(['inspect', '--as', 'frame', '000000044a020a00'])).type, 'status')
+  await assert.rejects(acn(['inspect', 'ff']), (error) => error instanceof CliError && error.exitCode === 2)
+})
+
+test('a node with a TOML file, and what it left in its store', async (t) => {
+  const folder = await folderOf(t)
+  await acn(['keygen', '--ledger', 'peer', '--out', join(folder, 'peer.key')])
+  const config = join(folder, 'node.toml')
+  const lines = ['[node]', 'key_file = "peer.key"', 'listen = "127.0.0.1:0"', 'public = "127.0.0.1:0"', 'data = "data"']
+  await writeFile(config, lines.join('\n'))
+  const printed = await acn(['--config', config], 'Peer running')
+  assert.match(printed, /^MULTIADDRS_LIST_START\n\/dns4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/\w+\nMULTIADDRS_LIST_END\n/)
+  assert.equal(await acn(['trace', '--data', join(folder, 'data')]), '')
+  await assert.rejects(acn(['trace', '--data', folder]), CliError)
+})
+
+test('what is wrong with the configuration is a line for those who started the node, without values', async (t) => {
+  const before = process.exitCode
+  t.after(() => {
+    process.exitCode = before
+  })
+  const folder = await folderOf(t)
+  const file = join(folder, 'env')
+  await writeFile(file, 'AEA_P2P_ID=secretsecret\nAEA_P2P_URI=127.0.0.1:0\n')
+  assert.match(await acn([file]), /^LIBP2P_NODE_PANIC_ERROR : while reading the environment: AEA_P2P_ID: (?!.*secret)/)
+  assert.equal(process.exitCode, 2)
+  await writeFile(file, '[node]\nunknown = 1\n')
+  assert.match(await acn(['--config', file]), /LIBP2P_NODE_PANIC_ERROR : node\.unknown: unknown key/)
+})
