@@ -5,7 +5,7 @@ import { STATUS, type StatusBody } from '../protocol/index.ts'
 export type ToldErrors = Readonly<Record<EntranceKind, ReadonlySet<number>>>
 
 /**
- * What the unchanged Python clients survive, as tried with them: `docs/acn-statuses.md`.
+ * What the unchanged Python clients survive, as tried with them: `docs/acn.md`.
  *
  * - direct: any error makes the client restart its node, and then disconnect its agent.
  * - delegate: an error costs it a new connection, one repetition and ten seconds in which it does not read; then it goes
