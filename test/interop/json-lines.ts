@@ -29,6 +29,11 @@ export class CommandError extends Error {
   }
 }
 
+/** Nothing came in time. */
+export class WaitError extends Error {
+  override name = 'WaitError'
+}
+
 interface Waiter {
   readonly matches: (line: JsonObject) => boolean
   resolve(line: JsonObject): void
@@ -97,6 +102,11 @@ export class JsonLinesProgram {
     return this.#events
   }
 
+  /** True once it has ended. */
+  get isGone(): boolean {
+    return this.#gone
+  }
+
   end(signal: NodeJS.Signals): Promise<void> {
     return this.#program.end(signal)
   }
@@ -133,7 +143,7 @@ export class JsonLinesProgram {
   async #within<T>(timeout: number, promise: Promise<T>, what: () => string): Promise<T> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`${this.name}: ${what()}${this.#said()}`)), timeout)
+      timer = setTimeout(() => reject(new WaitError(`${this.name}: ${what()}${this.#said()}`)), timeout)
     })
     try {
       return await Promise.race([promise, late])

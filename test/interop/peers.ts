@@ -57,6 +57,7 @@ export class Peer {
   readonly #run: (smp: readonly string[]) => RunningProgram
   readonly #smp: readonly string[]
   #program: JsonLinesProgram | undefined
+  #running = Promise.withResolvers<void>()
 
   private constructor(
     name: string,
@@ -114,15 +115,23 @@ export class Peer {
     const unread = this.#program?.unread.filter(({ event }) => !REPEATED.has(String(event)))
     this.#program = new JsonLinesProgram(this.name, this.#run(this.#smp), unread)
     if (this.product === 'original') await this.#program.event('READY')
+    this.#running.resolve()
   }
 
   /** Ends it without warning. */
   async kill(): Promise<void> {
+    this.#running = Promise.withResolvers()
     await this.program.end('SIGKILL')
+  }
+
+  /** Resolves when it runs: at once, or after its restart. */
+  running(): Promise<void> {
+    return this.#running.promise
   }
 
   /** Asks it to end, and waits. */
   async stop(): Promise<void> {
+    this.#running = Promise.withResolvers()
     await this.program.call('stop')
     await this.program.ended
   }

@@ -6,13 +6,23 @@ import type { Setting } from './setting.ts'
 import { commandsSuite } from './suites/commands.ts'
 import { flowsSuite } from './suites/flows.ts'
 import { interruptedSuite } from './suites/interrupted.ts'
+import { killedSuite } from './suites/killed.ts'
 import { limitsSuite } from './suites/limits.ts'
 import { matrixSuite } from './suites/matrix.ts'
 import { postQuantumSuite } from './suites/post-quantum.ts'
 import { versionsSuite } from './suites/versions.ts'
 import { Workspace } from './workspace.ts'
 
-const SUITES = [commandsSuite, matrixSuite, flowsSuite, versionsSuite, postQuantumSuite, limitsSuite, interruptedSuite]
+const SUITES = [
+  commandsSuite,
+  matrixSuite,
+  flowsSuite,
+  versionsSuite,
+  postQuantumSuite,
+  limitsSuite,
+  interruptedSuite,
+  killedSuite,
+]
 
 const originals = findOriginals(process.env)
 if ('missing' in originals) {

@@ -1,17 +1,14 @@
 import { equal } from 'node:assert/strict'
-import { setTimeout as delay } from 'node:timers/promises'
 import { type Conversation, exchange, type Party } from '../conversation.ts'
-import { CommandError, type JsonObject } from '../json-lines.ts'
+import type { JsonObject } from '../json-lines.ts'
 import type { Peer } from '../peers.ts'
+import { persistently } from '../persistently.ts'
 import { inParallel } from '../report.ts'
 import type { Product, RouterProcess } from '../routers.ts'
 import { type Setting, startPeer, startRouter } from '../setting.ts'
 
 /** Messages each way on each connection. */
 const FEW = 3
-/** Tries of a command when the router has been away, and milliseconds between them. */
-const MAX_TRIES = 40
-const TRY_INTERVAL = 500
 
 /** Groups at the same time: they wait most of the time. */
 const PARALLEL = 3
@@ -160,19 +157,6 @@ class Handshake {
         await peer.subscribeAll()
       }),
     )
-  }
-}
-
-/** Again and again while the router cannot be reached: agents remember for some seconds that they could not. */
-async function persistently<T>(run: (last: { readonly connId?: string }) => Promise<T>): Promise<T> {
-  for (let last: { readonly connId?: string } = {}, tries = 1; ; tries++) {
-    try {
-      return await run(last)
-    } catch (error) {
-      if (!(error instanceof CommandError && error.isNetworkError) || tries === MAX_TRIES) throw error
-      last = error.connId === undefined ? last : { connId: error.connId }
-      await delay(TRY_INTERVAL)
-    }
   }
 }
 

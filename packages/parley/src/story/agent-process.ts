@@ -53,11 +53,21 @@ export class AgentProcess {
   /** Ends it as a power cut would. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL')
-    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit')
+    if (!this.#isEnded) await once(this.#child, 'exit')
+  }
+
+  /** Nothing of it is left, also after a failure in the middle of the story. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  get #isEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null
   }
 
   /** Lets it end by itself. */
   async stop(): Promise<void> {
+    if (this.#isEnded) return
     const ended = once(this.#child, 'exit')
     this.#child.stdin?.end()
     await ended

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { maxMessageBodyLength } from '@parley/agent/protocol'
 
 /** What is said, in the three parts of the story. */
 export interface StoryLines {
@@ -23,13 +24,23 @@ const BUILT_IN: StoryLines = {
 /** Messages that may wait for Bob: fewer than a queue of a router holds. */
 const MAX_WAITING = 100
 
-/** The built-in lines, or those of a file: a third for each part, and never more waiting than a queue holds. */
+/** Bytes that one message holds with post-quantum encryption. */
+const MAX_LINE = maxMessageBodyLength(7, true)
+
+/**
+ * The built-in lines, or those of a file: a third for each part, and never more waiting than a queue holds.
+ * @throws Error for a file that cannot be read, is empty, or has a line that no message holds
+ */
 export function storyLines(file: string | undefined): StoryLines {
   if (file === undefined) return BUILT_IN
   const lines = readFileSync(file, 'utf8')
     .split(/\r?\n/)
     .filter((line) => line !== '')
   if (lines.length === 0) throw new Error(`${file} has no lines`)
+  const tooLong = lines.find((line) => Buffer.byteLength(line) > MAX_LINE)
+  if (tooLong !== undefined) {
+    throw new Error(`“${tooLong.slice(0, 20)}…” has ${Buffer.byteLength(tooLong)} bytes: a message holds ${MAX_LINE}`)
+  }
   const waiting = Math.min(MAX_WAITING, Math.ceil(lines.length / 3))
   const there = lines.slice(0, lines.length - waiting)
   const half = Math.ceil(there.length / 2)

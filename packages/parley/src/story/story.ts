@@ -45,7 +45,8 @@ export class Story {
     const aliceFolder = join(this.#folder, 'alice')
     mkdirSync(aliceFolder)
     await using alice = await Agent.open({ store: join(aliceFolder, 'agent.db'), servers: [router.address] })
-    let bob = this.#startBob(router.address)
+    await using bobs = new AsyncDisposableStack()
+    let bob = bobs.use(this.#startBob(router.address))
     tell(`Alice lives in this process, Bob in process ${bob.pid}.`)
 
     chapter('3. Alice invites, Bob joins')
@@ -78,7 +79,7 @@ export class Story {
     tell(`The same search ${search.findsKnown ? 'finds' : 'DOES NOT FIND'} a queue’s id, which the router must know.`)
 
     chapter('7. Bob starts again')
-    bob = this.#startBob(router.address)
+    bob = bobs.use(this.#startBob(router.address))
     tell(`Bob lives in process ${bob.pid} now.`)
     await bob.request('subscribeConnections')
     const expected = [...this.#lines.fromAlice, ...this.#lines.whileAway]
