@@ -99,22 +99,25 @@ export class DeliveryPump {
     this.#youngest = entry
     this.#giveUpTimer ??= this.#watch(this.#options.giveUpMs)
     this.#link.send(item).then(
-      (status) => this.#settle(entry, { type: 'answered', status: { code: status.code, msgs: status.msgs } }),
-      () => this.#settle(entry, { type: this.#isLate(entry) ? 'unanswered' : 'interrupted' }),
+      ({ code, msgs }) => this.#settle(entry, { type: 'answered', status: { code, msgs } }),
+      () => {
+        // First of all, so that the source does not give what it gets back now.
+        this.#end()
+        return this.#settle(entry, { type: this.#isLate(entry) ? 'unanswered' : 'interrupted' })
+      },
     )
   }
 
-  #settle(entry: Outstanding, outcome: DeliveryOutcome): void {
+  async #settle(entry: Outstanding, outcome: DeliveryOutcome): Promise<void> {
     if (this.#youngest === entry) this.#youngest = undefined
-    Promise.resolve(entry.item.settle(outcome))
-      .catch((error: unknown) => {
-        this.#failure ??= error
-        this.#end()
-      })
-      .finally(() => {
-        this.#outstanding.delete(entry)
-        this.#wake()
-      })
+    try {
+      await entry.item.settle(outcome)
+    } catch (error) {
+      this.#failure ??= error
+      this.#end()
+    }
+    this.#outstanding.delete(entry)
+    this.#wake()
   }
 
   /** Waits for an answer or, when the youngest item keeps others waiting, until it is late. */

@@ -77,7 +77,7 @@ export function createSessionCertificate(peerKey: PeerKey, now: Date = new Date(
 }
 
 function extensions(spki: Uint8Array): Uint8Array[] {
-  const usages = derSequence(derObjectIdentifier(OID.serverAuth), derObjectIdentifier(OID.clientAuth))
+  const usages = derSequence(derObjectIdentifier(OID.clientAuth), derObjectIdentifier(OID.serverAuth))
   // Strict verifiers want an authority to name its key.
   const keyIdentifier = createHash('sha256').update(spki).digest().subarray(0, 20)
   return [

@@ -5,6 +5,8 @@ import {
   announcedAddress,
   expectSuccess,
   type HostPort,
+  peerIdOf,
+  peerPublicKeyFromHex,
   type StatusBody,
   statusOf,
 } from '../protocol/index.ts'
@@ -203,12 +205,12 @@ export class AcnHost {
   }
 
   /**
-   * Looks up where an agent is represented; own agents are not known here. A relay client asks its contact only, as
-   * others do not look on its behalf.
+   * Looks up where an agent is represented; own agents are not known here. A relay client asks its contact first, as
+   * the original ones do: that knows its other clients and looks further itself.
    * @throws the signal's reason
    */
   async resolve(address: string, options: LookupOptions = {}): Promise<Resolution | undefined> {
-    return this.#lookup.find(address, options)
+    return (await this.#askContact(address, options)) ?? this.#lookup.find(address, options)
   }
 
   /** Forgets that an address was not found a moment ago. */
@@ -391,6 +393,23 @@ export class AcnHost {
       // The addresses may be old; the request looks for others.
     })
     return this.requestRecord(peerId, address, { signal })
+  }
+
+  async #askContact(
+    address: string,
+    { exclude = [], timeout, signal }: LookupOptions,
+  ): Promise<Resolution | undefined> {
+    const { contact } = this
+    if (contact === undefined || exclude.includes(contact)) return undefined
+    try {
+      const time = timeout === undefined ? {} : { timeout: Math.max(timeout, this.timeouts.lookupRequest) }
+      const record = await this.requestRecord(contact, address, { ...time, ...(signal && { signal }) })
+      const peerId = peerIdOf(peerPublicKeyFromHex(record.peerPublicKey))
+      return exclude.includes(peerId) ? undefined : { record, peerId, provider: contact }
+    } catch {
+      signal?.throwIfAborted()
+      return undefined
+    }
   }
 
   async #protocolsOf(peer: PeerId): Promise<string[]> {

@@ -33,7 +33,7 @@ export async function dialLoopback({ port, timeoutMs, signal }: DialOptions): Pr
         throw new AcnConnectionError('CONNECT', `nobody listens on port ${port}`, { cause })
       }
     }
-    await delay(wait, undefined, { signal })
+    await delay(wait, undefined, { signal }).catch(() => signal.throwIfAborted())
   }
 }
 

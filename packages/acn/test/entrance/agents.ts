@@ -24,3 +24,8 @@ export function envelopeOf(sender: string, to: string, message: string | Uint8Ar
 export function envelopeBytes(sender: string, to: string, message?: string | Uint8Array): Uint8Array {
   return encodeEnvelope(envelopeOf(sender, to, message))
 }
+
+/** Waits until something has come about that nobody tells of. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise(setImmediate)
+}

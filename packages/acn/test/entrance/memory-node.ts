@@ -31,10 +31,12 @@ export class MemoryQueue {
 
   source(node: MemoryNode): PendingSource {
     let isClosed = false
+    const given = new Set<Waiting>()
     const take = (): PendingItem | undefined => {
-      const entry = this.waiting.find(({ isOut }) => !isOut)
+      const entry = this.waiting.find((one) => !one.isOut && !given.has(one))
       if (!entry) return undefined
       entry.isOut = true
+      given.add(entry)
       const settle = (outcome: DeliveryOutcome) => {
         node.outcomes.push(outcome)
         entry.isOut = false
@@ -62,6 +64,7 @@ export class MemoryQueue {
       },
       close: () => {
         isClosed = true
+        this.#changed()
         node.closedSources++
       },
     }

@@ -102,11 +102,6 @@ export class TestPeer {
   async #route(to: string) {
     const relayed = this.#relayed.get(to)
     if (relayed) return { peerId: peerIdOfRecord(relayed) }
-    const { contact } = this.host
-    if (contact !== undefined) {
-      const record = await this.host.requestRecord(contact, to, { timeout: 10_000 })
-      return { peerId: peerIdOfRecord(record), provider: contact }
-    }
     const found = await this.host.resolve(to, { timeout: 10_000 })
     if (!found) throw new Error(`${to} was not found`)
     return found

@@ -81,6 +81,7 @@ export class AddressLookup {
   /** Until when an address is not looked for, in order of time. */
   readonly #notFound = new Map<string, number>()
   #foreign = 0
+  #stopped = false
 
   constructor(
     network: LookupNetwork,
@@ -105,7 +106,7 @@ export class AddressLookup {
   async find(address: string, options: LookupOptions = {}): Promise<Resolution | undefined> {
     const { asker, exclude = [], signal } = options
     signal?.throwIfAborted()
-    if (exclude.length === 0 && this.#isNotFound(address)) return undefined
+    if (this.#stopped || (exclude.length === 0 && this.#isNotFound(address))) return undefined
     const key = [asker === undefined ? 'own' : 'foreign', address, ...[...exclude].sort()].join(' ')
     let running = this.#running.get(key)
     if (running && asker !== undefined) {
@@ -117,8 +118,9 @@ export class AddressLookup {
     return this.#join(running, signal)
   }
 
-  /** Gives up what is under way. */
+  /** Gives up what is under way; nothing is found any more. */
   stop(): void {
+    this.#stopped = true
     for (const { abort } of this.#running.values()) abort.abort(new Error('host stops'))
   }
 

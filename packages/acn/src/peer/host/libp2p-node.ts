@@ -129,6 +129,9 @@ export async function createNode(init: NodeInit): Promise<Libp2pNode> {
     },
     ...(metrics && { metrics }),
   })
+  // A place is kept for the connected only: libp2p would hold it for two hours.
+  const { relay } = node.services
+  if (relay) node.addEventListener('peer:disconnect', ({ detail: peer }) => relay.reservations.delete(peer))
   rememberProtocols(node.peerStore)
   orderConnections(node.services.parts.connectionManager)
   return { node, dht: node.services.dht, parts: node.services.parts }

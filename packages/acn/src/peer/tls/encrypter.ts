@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { connect, createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import {
   type ConnectionEncrypter,
@@ -71,7 +70,7 @@ export class TlsEncrypter implements ConnectionEncrypter {
     duplex.on('error', (error) => socket.destroy(error))
     socket.on('error', () => {})
     try {
-      await once(socket, isServer ? 'secure' : 'secureConnect', { signal })
+      await handshakeOf(socket, isServer, signal)
       const remotePeer = await verifyPeer(socket, expected)
       const streamMuxer = earlyMuxer(socket, muxers)
       return { connection: new SecuredStream(stream, socket), remotePeer, ...(streamMuxer && { streamMuxer }) }
@@ -99,6 +98,26 @@ interface SocketOptions {
 
 function openSocket(duplex: StreamDuplex, isServer: boolean, options: SocketOptions): TLSSocket {
   return isServer ? new TLSSocket(duplex, { ...options, isServer }) : connect({ ...options, socket: duplex })
+}
+
+/** Waits for the handshake; a socket whose carrier ends before may close without any error. */
+async function handshakeOf(socket: TLSSocket, isServer: boolean, signal: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const onClose = () => reject(new InvalidCryptoExchangeError('connection ended in the handshake'))
+  const onAbort = () => reject(signal.reason)
+  socket.once(isServer ? 'secure' : 'secureConnect', resolve)
+  socket.once('error', reject)
+  socket.once('end', onClose)
+  socket.once('close', onClose)
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    await promise
+  } finally {
+    socket.off('error', reject)
+    socket.off('end', onClose)
+    socket.off('close', onClose)
+    signal.removeEventListener('abort', onAbort)
+  }
 }
 
 async function verifyPeer(socket: TLSSocket, expected: PeerId | undefined): Promise<PeerId> {
