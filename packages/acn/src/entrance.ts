@@ -40,7 +40,7 @@ export interface AgentSession {
   readonly answeredChallenge: boolean
   /**
    * Whether the agent would be told of an error status with this code. Those whose programs do not survive it hear
-   * SUCCESS instead: see docs/acn-statuses.md.
+   * SUCCESS instead: see docs/acn.md.
    */
   tellsError(code: number): boolean
   /** Ends the session; nothing when it has ended. A pipe connects again unless its node stops. */

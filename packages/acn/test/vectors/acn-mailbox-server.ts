@@ -142,7 +142,7 @@ async function replayAll(data: JsonObject): Promise<void> {
     peerKey: key,
     certificate,
     handler: node,
-    // The recorded client hears of wrong senders: docs/acn-statuses.md says why ours does not by itself.
+    // The recorded client hears of wrong senders: docs/acn.md says why ours does not by itself.
     toldErrors: { direct: new Set(), delegate: new Set(), mailbox: told },
   })
   try {

@@ -138,7 +138,7 @@ const AFTER: Readonly<Record<string, AcnMessage | Uint8Array>> = {
 
 /**
  * Where our node does better than to do the same: cases in which the original node ended, or ended what was going on.
- * The codes that are expected instead, and whether the connection lives. docs/acn-conformance.md lists them.
+ * The codes that are expected instead, and whether the connection lives. docs/acn.md says what a node answers.
  */
 const DEVIATIONS: Readonly<Record<string, { readonly codes: number[]; readonly isOpen: boolean }>> = {
   'register without record (4200)': { codes: [STATUS.ERROR_UNEXPECTED_PAYLOAD], isOpen: false },
