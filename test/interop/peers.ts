@@ -44,10 +44,12 @@ export interface Receipt {
   readonly receipts: readonly { readonly msgId: number; readonly status: string }[]
 }
 
-/** The versions a connection uses, as the original sees them. */
+/** The versions a connection uses, as the original has stored them. */
 export interface ConnectionVersions {
   readonly agent: number
-  readonly e2e: number | undefined
+  readonly e2e: number
+  /** Of the queue to which the original sends. */
+  readonly client: number
 }
 
 /** An agent in a process of its own with its database: the same for the original and for ours. */
@@ -57,6 +59,7 @@ export class Peer {
   readonly #run: (smp: readonly string[]) => RunningProgram
   readonly #smp: readonly string[]
   #program: JsonLinesProgram | undefined
+  #ready: JsonObject | undefined
   #running = Promise.withResolvers<void>()
 
   private constructor(
@@ -82,7 +85,7 @@ export class Peer {
     const db = await workspace.path(`${name}.db`)
     const versions = Object.entries(limits).flatMap(([protocol, max]) => [`--${protocol}-version-max`, String(max)])
     // Soon enough for a test; the defaults are seconds.
-    const retries = ['--reconnect-ms', '300', '--msg-retry-ms', '300']
+    const retries = ['--reconnect-ms', '300', '--msg-retry-ms', '300', '--timeout-ms', '5000']
     const options = [...retries, ...versions]
     return new Peer(name, 'original', smp, (servers) =>
       workspace.run(agentDriver, ['--db', db, '--smp', servers.join(','), ...options]),
@@ -114,7 +117,7 @@ export class Peer {
   async start(): Promise<void> {
     const unread = this.#program?.unread.filter(({ event }) => !REPEATED.has(String(event)))
     this.#program = new JsonLinesProgram(this.name, this.#run(this.#smp), unread)
-    if (this.product === 'original') await this.#program.event('READY')
+    if (this.product === 'original') this.#ready = await this.#program.event('READY')
     this.#running.resolve()
   }
 
@@ -226,11 +229,24 @@ export class Peer {
     return { msgId: number(msgId), receipts: receipts as unknown as Receipt['receipts'] }
   }
 
-  /** The original's view of a connection's versions. */
+  /** The original's view of a connection's versions; undefined for our agent. */
   async versions(connId: string): Promise<ConnectionVersions | undefined> {
     if (this.product !== 'original') return undefined
-    const { stats } = await this.program.call('connectionServers', { connId })
-    return { agent: number((stats as JsonObject).connAgentVersion), e2e: undefined }
+    const id = Buffer.from(connId, 'base64url').toString('hex')
+    const query = `SELECT smp_agent_version, smp_client_version, substr(ratchet_state, 1, 20) FROM connections
+      JOIN snd_queues USING (conn_id) JOIN ratchets USING (conn_id) WHERE conn_id = x'${id}'`
+    const { rows } = await this.program.call('sql', { query })
+    // A line of names, then one with the values.
+    const values = /^(\d+)\|(\d+)\|\{"rcVersion":\[(\d+),/.exec(String((rows as readonly Json[])[1]))
+    if (!values) throw new Error(`no versions: ${JSON.stringify(rows)}`)
+    return { agent: Number(values[1]), client: Number(values[2]), e2e: Number(values[3]) }
+  }
+
+  /** The versions that the original says it speaks; undefined for our agent. */
+  get announced(): string | undefined {
+    const { agentVersions, e2eVersions, clientVersions, smpVersions } = this.#ready ?? {}
+    if (agentVersions === undefined) return undefined
+    return `agent ${agentVersions}, e2e ${e2eVersions}, client ${clientVersions}, SMP ${smpVersions}`
   }
 }
 

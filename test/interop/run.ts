@@ -1,5 +1,6 @@
 // Our router and agent with the original SMP server and agent: `npm run test:interop [-- NAME]`, where NAME is a
 // regular expression for the groups of checks to run. README.md says what it needs.
+import { execFileSync } from 'node:child_process'
 import { findOriginals } from './originals.ts'
 import { print, Report } from './report.ts'
 import type { Setting } from './setting.ts'
@@ -30,6 +31,7 @@ if ('missing' in originals) {
   print('0 passed, 0 failed')
 } else {
   const report = new Report(new RegExp(process.argv[2] ?? ''))
+  report.note(`original router: ${execFileSync(originals.smpServer, ['--version'], { encoding: 'utf8' }).trim()}`)
   const messages = Number(process.env.PARLEY_INTEROP_MESSAGES ?? 100)
   {
     await using workspace = await Workspace.create()

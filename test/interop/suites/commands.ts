@@ -1,6 +1,7 @@
 import { SMP_GATES, SMP_VERSIONS } from '@parley/smp/protocol'
 import { runCommands, runManyQueues, runQuota } from '../commands/commands.ts'
 import type { KeyAlgorithm } from '../commands/connections.ts'
+import { runNotifications, runWithoutNotifications } from '../commands/notifications.ts'
 import type { Product } from '../routers.ts'
 import { type Setting, startRouter } from '../setting.ts'
 
@@ -36,6 +37,8 @@ async function commandsOf(setting: Setting, prefix: string, product: Product): P
   await Promise.all(runs)
   for (const version of [SMP_VERSIONS.min, SMP_VERSIONS.max]) {
     const run = { address, version, algorithm: 'ed25519' } as const
+    const notifications = product === 'original' ? runNotifications : runWithoutNotifications
+    await report.check(`${prefix}, SMP ${version}: notifications`, () => notifications(run))
     await report.check(`${prefix}, SMP ${version}: a full queue`, () => runQuota(run))
     await report.check(`${prefix}, SMP ${version}: ${MANY_QUEUES} queues`, () => runManyQueues(run, MANY_QUEUES))
   }

@@ -103,7 +103,16 @@ async function deleted(flow: Flow): Promise<void> {
   await rejects(a.sendMessage(conversation.initiator.connId, 'too late', conversation.pq), (error: CommandError) =>
     JSON.stringify(error.error).includes('CONN'),
   )
-  await b.deleteConnection(connId)
+  if (b.product === 'original') {
+    // Deleted in the background: told by events.
+    await b.program.call('deleteConnectionAsync', { connId })
+    const { queues } = await b.event('DEL_RCVQS')
+    deepEqual(
+      (queues as readonly JsonObject[]).map((queue) => [queue.connId, queue.error]),
+      [[connId, null]],
+    )
+    deepEqual((await b.event('DEL_CONNS')).connIds, [connId])
+  } else await b.deleteConnection(connId)
   await ended(a, b, router)
 }
 

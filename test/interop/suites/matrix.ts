@@ -58,20 +58,26 @@ async function runMatrix(
         ]
   const combinations = directions.flatMap(([initiator, joiner]) => WAYS.map((way) => ({ initiator, joiner, way })))
   let exchanged = 0
+  const seen = new Set<string>()
   await inParallel(PARALLEL, combinations, async ({ initiator, joiner, way }) => {
     const label = `${way.mode} by ${way.link} link, PQ ${way.pq ? 'on' : 'off'}, ${initiator.product} initiates`
     await report.check(`${prefix}: ${label}, ${messages} messages each way with receipts`, async () => {
       const conversation = await connectPeers(initiator, joiner, way)
       await exchange(conversation, messages, label)
       conversations.push(conversation)
+      for (const { peer, connId } of [conversation.initiator, conversation.joiner]) {
+        const versions = await peer.versions(connId)
+        if (versions) seen.add(JSON.stringify(versions))
+      }
       exchanged += 2 * messages
     })
   })
   await restarts({ ...setting, prefix, conversations, router, a, b })
   report.note(
     `${prefix}: ${conversations.length} of ${combinations.length} ways to connect, ${exchanged} messages with receipts, ` +
-      `then ${conversations.length * AFTER_RESTART * 7} around restarts`,
+      `then ${conversations.length * AFTER_RESTART * 8} around restarts; versions ${[...seen].join(', ') || 'of ours'}`,
   )
+  if (a.announced) report.note(`${prefix}: the original speaks ${a.announced}`)
   for (const peer of [a, b])
     await report.check(`${prefix}: the ${peer.product} agent ends when asked`, () => peer.stop())
   await router.stop()

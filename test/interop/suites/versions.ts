@@ -1,4 +1,4 @@
-import { equal } from 'node:assert/strict'
+import { deepEqual } from 'node:assert/strict'
 import { type ConnectionWay, connectPeers, exchange } from '../conversation.ts'
 import type { ParleyLimits, Peer, VersionLimits } from '../peers.ts'
 import { inParallel } from '../report.ts'
@@ -87,7 +87,8 @@ async function runVersions(
         await exchange(conversation, FEW, label, receipts)
         for (const { peer, connId } of [conversation.initiator, conversation.joiner]) {
           const versions = await peer.versions(connId)
-          if (versions) equal(versions.agent, limits.agent ?? 7)
+          const { agent = 7, e2e = 3, client = 4 } = limits
+          if (versions) deepEqual(versions, { agent, e2e, client })
         }
       })
     }
