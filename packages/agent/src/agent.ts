@@ -178,8 +178,10 @@ export class Agent implements AsyncDisposable {
 
   /**
    * Joins an invitation or sends a request to a contact address, and subscribes. After a network error the same call
-   * goes on with the same keys; after a crash subscribeConnections does.
-   * @throws AgentError A_VERSION, A_LINK, CMD SYNTAX, CMD LARGE; SMP AUTH when the invitation was used by others
+   * goes on with the same keys; after a crash the agent does so by itself. Joining an invitation again gives the same
+   * connection until it is connected, for an application that did not hear of it.
+   * @throws AgentError A_VERSION, A_LINK, CMD SYNTAX, CMD LARGE; SMP AUTH when the invitation was used by others;
+   * CONN DUPLICATE when this agent is connected by it
    */
   joinConnection(options: JoinConnectionOptions): Promise<{ connId: string }> {
     return this.#call(() => joinConnection(this.#context, options), options.signal)

@@ -2,8 +2,8 @@ import { decode } from '@parley/core/encoding'
 import type { AgentContext } from '../agent-context.ts'
 import { commandError, connError } from '../client-errors.ts'
 import { connectionRequestCodec } from '../links/index.ts'
+import { getConnection } from '../store/connections.ts'
 import { acceptInvitation, getInvitation, removeInvitation } from '../store/invitations.ts'
-import { getJoin } from '../store/joins.ts'
 import { prepareJoin } from './join.ts'
 import { runJoin } from './run-join.ts'
 
@@ -16,9 +16,10 @@ export interface AcceptContactOptions {
 }
 
 /**
- * Accepts a request: joins the invitation that it brought. After a network error the same call goes on.
+ * Accepts a request: joins the invitation that it brought. After a network error the same call goes on; after a crash
+ * of which the application does not know how far it came, the same call gives the same connection until it is connected.
  * @returns the new connection
- * @throws AgentError CONN NOT_FOUND for an unknown request, CMD PROHIBITED for an accepted one; of the routers
+ * @throws AgentError CONN NOT_FOUND for an unknown request, CMD PROHIBITED for one that is connected; of the routers
  */
 export async function acceptContact(
   context: AgentContext,
@@ -29,7 +30,7 @@ export async function acceptContact(
   const invitation = store.read((db) => getInvitation(db, invitationId))
   if (!invitation) throw connError('NOT_FOUND', 'invitation')
   const { acceptedConnId } = invitation
-  if (acceptedConnId !== undefined && !store.read((db) => getJoin(db, acceptedConnId))) {
+  if (acceptedConnId !== undefined && !isUnderWay(context, acceptedConnId)) {
     throw commandError('PROHIBITED', 'the request is accepted already')
   }
   const request = decode(connectionRequestCodec, invitation.connectionRequest)
@@ -43,6 +44,11 @@ export async function acceptContact(
   await runJoin(context, connId, signal)
   context.outlet.answered(invitationId)
   return connId
+}
+
+function isUnderWay({ store }: AgentContext, connId: string): boolean {
+  const connection = store.read((db) => getConnection(db, connId))
+  return connection !== undefined && connection.connectedAt === undefined && connection.deletedAt === undefined
 }
 
 /**

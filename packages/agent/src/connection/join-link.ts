@@ -1,8 +1,7 @@
 import { DecodeError } from '@parley/core/encoding'
 import type { AgentContext } from '../agent-context.ts'
 import { AgentError } from '../agent-error.ts'
-import { type ConnectionLink, parseConnectionLink, type ShortLink } from '../links/index.ts'
-import { removeInvShortLink } from '../store/inv-short-links.ts'
+import { type ConnectionLink, parseConnectionLink } from '../links/index.ts'
 import { prepareJoin } from './join.ts'
 import { runJoin } from './run-join.ts'
 import { resolveShortLink } from './short-links.ts'
@@ -35,7 +34,7 @@ export async function joinConnection(
   const { request, sndPrivateKey } = await resolveShortLink(context, parsed.link, signal)
   const connId = await prepareJoin(context, { request, info, pq, sndPrivateKey, signal })
   await runJoin(context, connId, signal)
-  await forgetLinkKey(context, parsed.link)
+  // The key that opened the link is kept for a while: the application may not have heard of this and join again.
   return { connId }
 }
 
@@ -50,9 +49,4 @@ export function parseLink(link: string): ConnectionLink {
     if (!(cause instanceof DecodeError)) throw cause
     throw new AgentError({ type: 'CMD', error: 'SYNTAX', context: 'link' }, { cause })
   }
-}
-
-/** The connection has the key now. */
-async function forgetLinkKey({ store }: AgentContext, link: ShortLink): Promise<void> {
-  if (link.mode === 'invitation') await store.transaction((db) => removeInvShortLink(db, link.server, link.linkId))
 }

@@ -7,6 +7,7 @@ import {
   type ContactRequest,
   connectionRequestCodec,
   type InvitationRequest,
+  type SmpQueueUri,
   smpQueueInfoOf,
 } from '../links/index.ts'
 import { agreeConnectionVersions, pqSupported } from '../protocol/index.ts'
@@ -18,7 +19,7 @@ import {
   initSndRatchet,
   x3dhSnd,
 } from '../ratchet/index.ts'
-import { insertConnection } from '../store/connections.ts'
+import { getConnection, insertConnection } from '../store/connections.ts'
 import type { Db } from '../store/database.ts'
 import { findJoin, insertJoin, restartJoin } from '../store/joins.ts'
 import { insertSndRatchet, insertX3dhKeys } from '../store/ratchets.ts'
@@ -44,9 +45,10 @@ export interface JoinIntent<R extends ConnectionRequest = ConnectionRequest> {
 
 /**
  * Stores everything that joining needs, keys included, before the first network call. A request that is being joined
- * already goes on with the keys that it has: a router accepts no others.
+ * already goes on with the keys that it has: a router accepts no others. An invitation that is joined but not connected
+ * yet gives the same connection again.
  * @returns the connection
- * @throws AgentError A_VERSION, CMD LARGE; CONN DUPLICATE when the invitation was used by this agent before
+ * @throws AgentError A_VERSION, CMD LARGE; CONN DUPLICATE when this agent is or was connected by the invitation
  */
 export async function prepareJoin(context: AgentContext, intent: JoinIntent): Promise<string> {
   const { request } = intent
@@ -78,15 +80,13 @@ async function prepareInvitation(
 ): Promise<string> {
   const { config, store, kem } = context
   const [queueUri] = request.queues
-  const refuseUsed = (db: Db) => {
-    if (findSndQueue(db, queueUri.server, queueUri.senderId)) throw connError('DUPLICATE', 'link')
-  }
-  store.read(refuseUsed)
+  const joined = store.read((db) => joinedBefore(db, queueUri))
+  if (joined !== undefined) return joined
   const versions = agreeVersions(context, request)
   const pqSupport = pqSupported(pq, versions)
   checkConnInfo(versions.agent, pqSupport, info, REPLY_QUEUE_ROOM)
   const generate = { version: versions.e2e, pq: pqSupport }
-  const connId = newId()
+  let connId = newId()
   const sndQueue = newSndQueue(
     connId,
     smpQueueInfoOf(queueUri, versions.smpClient),
@@ -107,7 +107,11 @@ async function prepareInvitation(
       })
       await store.transaction((db) => {
         // The same call may have come twice at once.
-        refuseUsed(db)
+        const first = joinedBefore(db, queueUri)
+        if (first !== undefined) {
+          connId = first
+          return
+        }
         insertNew(context, db, connId, versions.agent, pqSupport)
         insertSndRatchet(db, connId, ratchet, params)
         insertSndQueue(db, { ...sndQueue, ...(sndPrivateKey && { status: 'secured' }) })
@@ -118,6 +122,21 @@ async function prepareInvitation(
     signal,
   )
   return connId
+}
+
+/**
+ * The connection that this invitation was joined with before: an application that did not hear of it, because it or
+ * the agent crashed, joins again. Once connected a second join is a mistake.
+ * @throws AgentError CONN DUPLICATE
+ */
+function joinedBefore(db: Db, { server, senderId }: SmpQueueUri): string | undefined {
+  const queue = findSndQueue(db, server, senderId)
+  if (!queue) return undefined
+  const connection = getConnection(db, queue.connId)
+  if (!connection || connection.connectedAt !== undefined || connection.deletedAt !== undefined) {
+    throw connError('DUPLICATE', 'link')
+  }
+  return connection.connId
 }
 
 /** `spec/agent.md §5.3`: the requester makes an invitation of its own, which the owner of the address joins. */

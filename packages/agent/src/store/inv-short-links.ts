@@ -35,11 +35,6 @@ export function getInvShortLink(db: Db, server: SmpServer, linkId: Uint8Array): 
   return { server, linkId, linkKey: row.link_key, sndPrivateKey }
 }
 
-/** Forgets the key of a link. */
-export function removeInvShortLink(db: Db, server: SmpServer, linkId: Uint8Array): void {
-  db.run('DELETE FROM inv_short_links WHERE server_id = ? AND link_id = ?', serverIdOf(db, server), linkId)
-}
-
 /** Forgets the keys of links opened before `time`, milliseconds since 1970. */
 export function removeOldInvShortLinks(db: Db, time: number): void {
   db.run('DELETE FROM inv_short_links WHERE created_at < ?', time)

@@ -55,10 +55,15 @@ describe('contact addresses', () => {
     await assert.rejects(owner.api.acceptContact(rejected.invId, { info: bytes('') }), {
       errorType: { type: 'CONN', error: 'NOT_FOUND', context: 'invitation' },
     })
-    await owner.api.acceptContact(accepted.invId, { info: bytes('') })
-    await assert.rejects(owner.api.acceptContact(accepted.invId, { info: bytes('') }), /PROHIBITED/)
+    const { connId } = await owner.api.acceptContact(accepted.invId, { info: bytes('') })
+    // An application that did not hear of it accepts again.
+    assert.deepEqual(await owner.api.acceptContact(accepted.invId, { info: bytes('') }), { connId })
     const conf = await requester.expect('CONF')
     assert.equal(conf.connId, second.connId)
+    await requester.api.allowConnection(conf.connId, conf.confId, bytes(''))
+    await owner.expect('CON', { connId })
+    await assert.rejects(owner.api.acceptContact(accepted.invId, { info: bytes('') }), /PROHIBITED/)
+    assert.ok(!requester.has('CONF'))
     assert.deepEqual((await owner.api.listConnections()).find(({ mode }) => mode === 'contact')?.invIds, [])
   })
 

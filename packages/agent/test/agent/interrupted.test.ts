@@ -105,10 +105,16 @@ describe('an interrupted handshake', { concurrency: 4 }, () => {
     const b = await world.agent('b', router.address)
     const c = await world.agent('c', router.address)
     const { link } = await a.api.createConnection({ mode: 'invitation' })
-    await b.api.joinConnection({ link, info: bytes('B') })
+    const { connId } = await b.api.joinConnection({ link, info: bytes('B') })
+    // An application that did not hear of it joins again.
+    assert.deepEqual(await b.api.joinConnection({ link, info: bytes('B') }), { connId })
+    const conf = await a.expect('CONF')
+    await a.api.allowConnection(conf.connId, conf.confId, bytes('A'))
+    await b.expect('CON', { connId })
     await assert.rejects(b.api.joinConnection({ link, info: bytes('B') }), {
       errorType: { type: 'CONN', error: 'DUPLICATE', context: 'link' },
     })
+    assert.ok(!a.has('CONF'))
     await assert.rejects(c.api.joinConnection({ link, info: bytes('C') }), /SMP AUTH/)
     assert.deepEqual(await c.api.listConnections(), [])
   })
