@@ -85,7 +85,7 @@ export class Peer {
     const db = await workspace.path(`${name}.db`)
     const versions = Object.entries(limits).flatMap(([protocol, max]) => [`--${protocol}-version-max`, String(max)])
     // Soon enough for a test; the defaults are seconds.
-    const retries = ['--reconnect-ms', '300', '--msg-retry-ms', '300', '--timeout-ms', '5000']
+    const retries = ['--reconnect-ms', '300', '--msg-retry-ms', '300', '--timeout-ms', '8000']
     const options = [...retries, ...versions]
     return new Peer(name, 'original', smp, (servers) =>
       workspace.run(agentDriver, ['--db', db, '--smp', servers.join(','), ...options]),

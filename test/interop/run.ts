@@ -2,7 +2,7 @@
 // regular expression for the groups of checks to run. README.md says what it needs.
 import { execFileSync } from 'node:child_process'
 import { findOriginals } from './originals.ts'
-import { print, Report } from './report.ts'
+import { inParallel, print, Report } from './report.ts'
 import type { Setting } from './setting.ts'
 import { commandsSuite } from './suites/commands.ts'
 import { flowsSuite } from './suites/flows.ts'
@@ -14,16 +14,20 @@ import { postQuantumSuite } from './suites/post-quantum.ts'
 import { versionsSuite } from './suites/versions.ts'
 import { Workspace } from './workspace.ts'
 
+// The longest first.
 const SUITES = [
-  commandsSuite,
   matrixSuite,
-  flowsSuite,
-  versionsSuite,
-  postQuantumSuite,
-  limitsSuite,
   interruptedSuite,
+  versionsSuite,
+  flowsSuite,
   killedSuite,
+  postQuantumSuite,
+  commandsSuite,
+  limitsSuite,
 ]
+
+/** Suites at the same time: much of their time is waiting. */
+const PARALLEL = 2
 
 const originals = findOriginals(process.env)
 if ('missing' in originals) {
@@ -36,7 +40,7 @@ if ('missing' in originals) {
   {
     await using workspace = await Workspace.create()
     const setting: Setting = { originals, workspace, report, messages }
-    for (const suite of SUITES) await suite(setting)
+    await inParallel(PARALLEL, SUITES, (suite) => suite(setting))
   }
   report.finish()
   process.exitCode = report.failed === 0 ? 0 : 1

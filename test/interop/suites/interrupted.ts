@@ -11,7 +11,7 @@ import { type Setting, startPeer, startRouter } from '../setting.ts'
 const FEW = 3
 
 /** Groups at the same time: they wait most of the time. */
-const PARALLEL = 3
+const PARALLEL = 2
 
 /** Products of the router, of who initiates and of who joins. */
 const COMBINATIONS: readonly (readonly [Product, Product, Product])[] = [

@@ -24,11 +24,10 @@ const WAYS: readonly ConnectionWay[] = (['invitation', 'contact'] as const).flat
 
 /** Two agents of these products, each as initiator, in every way to connect, through a router. */
 export async function matrixSuite(setting: Setting): Promise<void> {
-  for (const router of ['original', 'parley'] as const) {
-    await matrixOf(setting, router, 'original', 'parley')
-    await matrixOf(setting, router, 'parley', 'parley')
-  }
+  await matrixOf(setting, 'original', 'original', 'parley')
+  await matrixOf(setting, 'parley', 'original', 'parley')
   await matrixOf(setting, 'parley', 'original', 'original')
+  await matrixOf(setting, 'original', 'parley', 'parley')
 }
 
 async function matrixOf(setting: Setting, routerProduct: Product, first: Product, second: Product): Promise<void> {
