@@ -51,6 +51,7 @@ export async function run(args: readonly string[]): Promise<void> {
     router: values.against ? 'given' : 'parley',
     processor: `${cpus().length} × ${cpus()[0]?.model}`,
   }
+  if (!values.against) RouterProcess.build()
   const own = values.against ? undefined : await RouterProcess.start(folder)
   try {
     const target: Target = own ?? { address: values.against ?? '', pid: values.pid ? Number(values.pid) : undefined }

@@ -1,9 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { LoadPlan } from './load.ts'
+
+const fileFromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
 /** A child process that says one line when it is ready. */
 class Child {
@@ -18,16 +20,13 @@ class Child {
     this.readyAfter = readyAfter
   }
 
-  static async start(script: string, args: readonly string[]): Promise<Child> {
-    const file = fileURLToPath(new URL(script, import.meta.url))
+  static async start(args: readonly string[]): Promise<Child> {
     const started = performance.now()
-    const child = spawn(process.execPath, ['--conditions=parley-source', file, ...args], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    })
+    const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
     for await (const line of createInterface({ input: child.stdout })) {
       return new Child(child, line, performance.now() - started)
     }
-    throw new Error(`${script} ended early`)
+    throw new Error(`${args.join(' ')} ended early`)
   }
 
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
@@ -38,7 +37,7 @@ class Child {
   }
 }
 
-/** The router under measurement, when it is ours. */
+/** The router under measurement, when it is ours: the program as it is delivered, in one file. */
 export class RouterProcess {
   readonly address: string
   /** Milliseconds from the start of the process to listening. */
@@ -53,8 +52,15 @@ export class RouterProcess {
     this.pid = child.process.pid ?? 0
   }
 
+  /** Makes the program from the sources as they are. */
+  static build(): void {
+    const { status } = spawnSync(process.execPath, [fileFromHere('../../scripts/bundle.mjs')], { stdio: 'inherit' })
+    if (status !== 0) throw new Error('the program cannot be built')
+  }
+
   static async start(folder: string): Promise<RouterProcess> {
-    return new RouterProcess(await Child.start('./router.ts', [folder]))
+    const program = fileFromHere('../../packages/parley/dist/parley.js')
+    return new RouterProcess(await Child.start([program, 'smp', 'serve', '--data', folder, '--port', '0']))
   }
 
   stop(): Promise<void> {
@@ -64,7 +70,7 @@ export class RouterProcess {
 
 /** Runs a load and, while what it opened is still open, `meanwhile`. */
 export async function runLoad<T>(plan: LoadPlan, meanwhile?: () => Promise<void>): Promise<T> {
-  const child = await Child.start('./load.ts', [JSON.stringify(plan)])
+  const child = await Child.start(['--conditions=parley-source', fileFromHere('./load.ts'), JSON.stringify(plan)])
   try {
     await meanwhile?.()
     return JSON.parse(child.line) as T
