@@ -21,7 +21,7 @@ export class Outbox {
   /** Taken and not done, in order. */
   readonly #unanswered = new Set<Outgoing>()
   #onIdle: (() => void) | undefined
-  #waiting = 0
+  #size = 0
 
   /** @param capacity envelopes that wait before `send` waits */
   constructor(capacity: number) {
@@ -30,7 +30,7 @@ export class Outbox {
 
   /** Envelopes that have no answer yet, with those whose `send` waits for room. */
   get size(): number {
-    return this.#waiting + this.#queue.size + this.#unanswered.size
+    return this.#size
   }
 
   /** Those that were taken and have no answer, in order. */
@@ -57,19 +57,16 @@ export class Outbox {
       this.#unanswered.delete(outgoing)
       settle()
     }
-    this.#waiting++
+    const abort = () => outgoing.reject(signal?.reason)
+    this.#size++
     try {
       await this.#queue.put(outgoing, signal)
-    } finally {
-      this.#waiting--
-    }
-    const abort = () => outgoing.reject(signal?.reason)
-    signal?.addEventListener('abort', abort, { once: true })
-    try {
+      signal?.addEventListener('abort', abort, { once: true })
       return await promise
     } finally {
       signal?.removeEventListener('abort', abort)
-      if (this.size === 0) this.#onIdle?.()
+      this.#size--
+      if (this.#size === 0) this.#onIdle?.()
     }
   }
 

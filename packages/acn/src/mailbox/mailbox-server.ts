@@ -66,6 +66,8 @@ export class MailboxServer {
   readonly #challenges = new FreshChallenges()
   /** One registration of an agent at a time. */
   readonly #registering = new KeyedLock()
+  /** By connection: takes back that the last item was sent, for a connection that breaks before it was read. */
+  readonly #sentLast = new WeakMap<Socket, () => void>()
   #registrations = 0
   #address = ''
   #port = 0
@@ -92,6 +94,11 @@ export class MailboxServer {
       // A connection may break before TLS listens to it.
       socket.on('error', () => {})
       this.#counter.admit(socket)
+    })
+    this.#server.on('secureConnection', (socket) => {
+      socket.once('close', (isBroken) => {
+        if (isBroken) this.#sentLast.get(socket)?.()
+      })
     })
     this.#server.on('tlsClientError', (_, socket) => {
       socket.on('error', () => {})
@@ -288,7 +295,10 @@ export class MailboxServer {
     await acknowledge(request, session)
     const item = await session.next(waitSignal(request, response))
     if (!item) return { status: 200 }
-    response.once('finish', () => session.sent(item))
+    response.once('finish', () => {
+      session.sent(item)
+      this.#sentLast.set(request.socket, () => session.lost(item))
+    })
     return itemAnswer(item, session.isParley)
   }
 

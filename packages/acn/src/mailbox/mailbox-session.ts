@@ -122,6 +122,11 @@ export class MailboxSession implements AgentSession {
     if (this.#out?.item === item) this.#out.isSent = true
   }
 
+  /** The answer with this item was sent, and the connection broke before it was read. */
+  lost(item: PendingItem): void {
+    if (this.#out?.item === item) this.#out.isSent = false
+  }
+
   async #wait(signal: AbortSignal): Promise<PendingItem | undefined> {
     const either = AbortSignal.any([signal, this.#end.signal])
     try {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type {
   AgentSession,
   DeliveryOutcome,
@@ -85,7 +86,6 @@ export class MemoryNode implements EntranceHandler {
   answer: ((submission: Submission) => Promise<StatusBody>) | undefined
   refuse: AcnStatusError | undefined
   readonly #seen = new Set<string>()
-  #number = 0
 
   async onRegister(session: AgentSession): Promise<void> {
     if (this.refuse) throw this.refuse
@@ -130,6 +130,6 @@ export class MemoryNode implements EntranceHandler {
   }
 
   newId(): string {
-    return (++this.#number).toString(16).padStart(32, '0')
+    return randomBytes(16).toString('hex')
   }
 }
