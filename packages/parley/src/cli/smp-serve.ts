@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 import { EncodeError } from '@parley/core/encoding'
-import { SmpRouter, StoreError, StoreLockedError } from '@parley/smp/router'
+import { IdentityError, SmpRouter, StoreError, StoreLockedError } from '@parley/smp/router'
 import { type Command, Option } from 'commander'
 import { CliError, EXIT } from './exit-codes.ts'
 import { hostsOption, portOption } from './options.ts'
@@ -72,7 +72,7 @@ async function start({ data, port, host, addressHost, password, algorithm }: Ser
     })
   } catch (error) {
     if (error instanceof EncodeError) throw new CliError(`no address can be made: ${error.message}`, EXIT.malformed)
-    const expected = error instanceof StoreError || error instanceof StoreLockedError
+    const expected = [StoreError, StoreLockedError, IdentityError].some((kind) => error instanceof kind)
     if (!expected && !(error instanceof Error && 'code' in error)) throw error
     throw new CliError(`the router cannot start: ${(error as Error).message}`, undefined, { cause: error })
   }

@@ -73,6 +73,11 @@ export class QueueRegistry {
     return this.#byNumber.get(number)
   }
 
+  /** The queue with this recipient id if it is in memory. */
+  peek(rcvId: EntityId): LiveQueue | undefined {
+    return this.#byId.recipient.get(idKey(rcvId))
+  }
+
   release(found: readonly Found[]): void {
     for (const { queue } of found) if (queue) queue.uses--
   }

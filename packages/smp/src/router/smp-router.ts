@@ -129,11 +129,6 @@ export class SmpRouter implements AsyncDisposable {
   async inspect(queueLimit = 1000): Promise<RouterInspection> {
     const { store, queues } = this.#context
     const [inspected, counts] = await Promise.all([store.inspectQueues(queueLimit), store.count()])
-    const found = await queues.acquire(
-      'recipient',
-      inspected.map(({ rcvId }) => rcvId),
-    )
-    queues.release(found)
     const connections = [...this.#sessions].map(
       ({ remoteAddress, version, connectedAt, lastActiveAt, subscriptionCount }) => {
         return { remoteAddress, version, connectedAt, lastActiveAt, subscriptions: subscriptionCount }
@@ -141,8 +136,8 @@ export class SmpRouter implements AsyncDisposable {
     )
     return {
       connections,
-      queues: inspected.map((queue, index) => {
-        const subscriber = found[index]?.queue?.subscription?.recipient.remoteAddress
+      queues: inspected.map((queue) => {
+        const subscriber = queues.peek(queue.rcvId)?.subscription?.recipient.remoteAddress
         return subscriber === undefined ? queue : { ...queue, subscriber }
       }),
       totals: { ...counts, connections: connections.length },

@@ -166,10 +166,10 @@ describe('durability', () => {
     assert.deepEqual(await client.ask({ type: 'PING' }), { type: 'PONG' })
   })
 
-  it('keys are readable by their owner alone, and the fingerprint is checked', async (t) => {
+  it('keys and database are readable by their owner alone, and the fingerprint is checked', async (t) => {
     const fixture = await RouterFixture.start(t)
     const { writeFile } = await import('node:fs/promises')
-    for (const file of ['ca.key', 'server.key']) {
+    for (const file of ['ca.key', 'server.key', DATABASE_FILE, `${DATABASE_FILE}-wal`]) {
       assert.equal((await stat(join(fixture.folder, file))).mode & 0o777, 0o600, file)
     }
     await fixture.router.close()

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, open as openFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { EntityId, QueueLinkData } from '../../protocol/types.ts'
@@ -77,6 +77,8 @@ export class SqliteRouterStore implements RouterStore {
    */
   static async open(folder: string): Promise<SqliteRouterStore> {
     await mkdir(folder, { recursive: true, mode: 0o700 })
+    // The database holds secrets of queues; SQLite gives the files beside it the same mode.
+    await (await openFile(join(folder, DATABASE_FILE), 'a', 0o600)).close()
     const shared = new SharedArrayBuffer(SHARED_MEMORY)
     const options: WorkerOptions = { file: join(folder, DATABASE_FILE), lockFile: join(folder, LOCK_FILE), shared }
     // Sources, compiled files and bundles each have the worker's file beside them, with their own extension.
