@@ -1,8 +1,10 @@
+import type { PrivateKey } from '@parley/core/crypto'
 import { DecodeError } from '@parley/core/encoding'
 import type { AgentContext } from '../agent-context.ts'
 import { AgentError } from '../agent-error.ts'
-import { type ConnectionLink, parseConnectionLink } from '../links/index.ts'
-import { prepareJoin } from './join.ts'
+import { type ConnectionLink, type ConnectionRequest, parseConnectionLink, type ShortLink } from '../links/index.ts'
+import { getInvShortLink } from '../store/inv-short-links.ts'
+import { prepareJoin, resumeByKey } from './join.ts'
 import { runJoin } from './run-join.ts'
 import { resolveShortLink } from './short-links.ts'
 
@@ -23,19 +25,38 @@ export interface JoinConnectionOptions {
  */
 export async function joinConnection(
   context: AgentContext,
-  { link, info, pq = true, signal }: JoinConnectionOptions,
+  options: JoinConnectionOptions,
 ): Promise<{ connId: string }> {
-  const parsed = parseLink(link)
-  if (parsed.type === 'full') {
-    const connId = await prepareJoin(context, { request: parsed.request, info, pq, signal })
-    await runJoin(context, connId, signal)
-    return { connId }
-  }
-  const { request, sndPrivateKey } = await resolveShortLink(context, parsed.link, signal)
-  const connId = await prepareJoin(context, { request, info, pq, sndPrivateKey, signal })
-  await runJoin(context, connId, signal)
-  // The key that opened the link is kept for a while: the application may not have heard of this and join again.
+  const parsed = parseLink(options.link)
+  const connId =
+    parsed.type === 'full'
+      ? await joinRequest(context, parsed.request, options)
+      : await joinShortLink(context, parsed.link, options)
+  await runJoin(context, connId, options.signal)
   return { connId }
+}
+
+function joinRequest(
+  context: AgentContext,
+  request: ConnectionRequest,
+  { info, pq = true, signal }: JoinConnectionOptions,
+  sndPrivateKey?: PrivateKey<'ed25519'>,
+): Promise<string> {
+  return prepareJoin(context, { request, info, pq, sndPrivateKey, signal })
+}
+
+async function joinShortLink(context: AgentContext, link: ShortLink, options: JoinConnectionOptions): Promise<string> {
+  const resumed = await resumeByLink(context, link, options.info)
+  if (resumed !== undefined) return resumed
+  const { request, sndPrivateKey } = await resolveShortLink(context, link, options.signal)
+  return joinRequest(context, request, options, sndPrivateKey)
+}
+
+/** The key that opened a one-time link is kept for a while: the application may not have heard of it and join again. */
+async function resumeByLink(context: AgentContext, link: ShortLink, info: Uint8Array): Promise<string | undefined> {
+  if (link.mode !== 'invitation') return undefined
+  const opened = context.store.read((db) => getInvShortLink(db, link.server, link.linkId))
+  return opened && resumeByKey(context, opened.sndPrivateKey, info)
 }
 
 /**

@@ -23,7 +23,8 @@ import { getConnection, insertConnection } from '../store/connections.ts'
 import type { Db } from '../store/database.ts'
 import { findJoin, insertJoin, restartJoin } from '../store/joins.ts'
 import { insertSndRatchet, insertX3dhKeys } from '../store/ratchets.ts'
-import { findSndQueue, insertSndQueue } from '../store/snd-queues.ts'
+import type { SndQueueRecord } from '../store/records.ts'
+import { findSndQueue, findSndQueueByKey, insertSndQueue } from '../store/snd-queues.ts'
 import { checkConnInfo, newSndQueue } from './allow.ts'
 import { newId } from './ids.ts'
 
@@ -124,19 +125,40 @@ async function prepareInvitation(
   return connId
 }
 
+/** The connection that this invitation was joined with before: see {@link connectionUnderWay}. */
+function joinedBefore(db: Db, { server, senderId }: SmpQueueUri): string | undefined {
+  return connectionUnderWay(db, findSndQueue(db, server, senderId))
+}
+
 /**
- * The connection that this invitation was joined with before: an application that did not hear of it, because it or
- * the agent crashed, joins again. Once connected a second join is a mistake.
+ * The connection of a queue that this agent joined before. An application that did not hear of it, because it or the
+ * agent crashed, joins again; once connected a second join is a mistake.
  * @throws AgentError CONN DUPLICATE
  */
-function joinedBefore(db: Db, { server, senderId }: SmpQueueUri): string | undefined {
-  const queue = findSndQueue(db, server, senderId)
+function connectionUnderWay(db: Db, queue: SndQueueRecord | undefined): string | undefined {
   if (!queue) return undefined
   const connection = getConnection(db, queue.connId)
   if (!connection || connection.connectedAt !== undefined || connection.deletedAt !== undefined) {
     throw connError('DUPLICATE', 'link')
   }
   return connection.connId
+}
+
+/**
+ * The connection that was joined by a one-time short link. Its router deletes the link with the first message, so that
+ * it cannot be opened once more.
+ * @param sndPrivateKey the key that opened the link
+ * @throws AgentError CONN DUPLICATE
+ */
+export async function resumeByKey(
+  { store }: AgentContext,
+  sndPrivateKey: PrivateKey<'ed25519'>,
+  info: Uint8Array,
+): Promise<string | undefined> {
+  const connId = store.read((db) => connectionUnderWay(db, findSndQueueByKey(db, sndPrivateKey)))
+  if (connId === undefined) return undefined
+  await store.lockConnForUpdate(connId, (db) => restartJoin(db, connId, info))
+  return connId
 }
 
 /** `spec/agent.md §5.3`: the requester makes an invitation of its own, which the owner of the address joins. */

@@ -26,8 +26,10 @@ export function insertInvShortLink(db: Db, { server, linkId, linkKey, sndPrivate
 /** The key stored for a link, to use it again. */
 export function getInvShortLink(db: Db, server: SmpServer, linkId: Uint8Array): InvShortLinkRecord | undefined {
   const row = db.get<{ link_key: Uint8Array; snd_private_key: Uint8Array }>(
-    'SELECT link_key, snd_private_key FROM inv_short_links WHERE server_id = ? AND link_id = ?',
-    serverIdOf(db, server),
+    `SELECT l.link_key, l.snd_private_key FROM inv_short_links l JOIN servers s USING (server_id)
+     WHERE s.port = ? AND s.key_hash = ? AND l.link_id = ?`,
+    server.port,
+    server.keyHash,
     linkId,
   )
   if (!row) return undefined

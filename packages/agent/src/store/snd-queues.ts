@@ -68,6 +68,12 @@ export function findSndQueue(db: Db, server: SmpServer, sndId: Uint8Array): SndQ
   return row && recordOf(db, row)
 }
 
+/** A queue by the key that secured it: to find the connection that was made when a one-time link was opened before. */
+export function findSndQueueByKey(db: Db, { pkcs8 }: PrivateKey<'ed25519'>): SndQueueRecord | undefined {
+  const row = db.get<SndQueueRow>(`${SELECT} WHERE q.snd_private_key = ?`, pkcs8)
+  return row && recordOf(db, row)
+}
+
 /** Sets the status of a queue. */
 export function setSndQueueStatus(db: Db, sndQueueId: number, status: QueueStatus): void {
   db.run('UPDATE snd_queues SET status = ? WHERE snd_queue_id = ?', status, sndQueueId)

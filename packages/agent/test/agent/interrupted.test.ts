@@ -99,25 +99,28 @@ describe('an interrupted handshake', { concurrency: 4 }, () => {
     })
   }
 
-  it('is not begun twice with one invitation', async () => {
-    await using world = new World()
-    const a = await world.agent('a', router.address)
-    const b = await world.agent('b', router.address)
-    const c = await world.agent('c', router.address)
-    const { link } = await a.api.createConnection({ mode: 'invitation' })
-    const { connId } = await b.api.joinConnection({ link, info: bytes('B') })
-    // An application that did not hear of it joins again.
-    assert.deepEqual(await b.api.joinConnection({ link, info: bytes('B') }), { connId })
-    const conf = await a.expect('CONF')
-    await a.api.allowConnection(conf.connId, conf.confId, bytes('A'))
-    await b.expect('CON', { connId })
-    await assert.rejects(b.api.joinConnection({ link, info: bytes('B') }), {
-      errorType: { type: 'CONN', error: 'DUPLICATE', context: 'link' },
+  for (const form of ['link', 'shortLink'] as const) {
+    it(`is not begun twice with one invitation: ${form}`, async () => {
+      await using world = new World()
+      const a = await world.agent('a', router.address)
+      const b = await world.agent('b', router.address)
+      const c = await world.agent('c', router.address)
+      const created = await a.api.createConnection({ mode: 'invitation' })
+      const link = created[form] ?? ''
+      const { connId } = await b.api.joinConnection({ link, info: bytes('B') })
+      // An application that did not hear of it joins again.
+      assert.deepEqual(await b.api.joinConnection({ link, info: bytes('B') }), { connId })
+      const conf = await a.expect('CONF')
+      await a.api.allowConnection(conf.connId, conf.confId, bytes('A'))
+      await b.expect('CON', { connId })
+      await assert.rejects(b.api.joinConnection({ link, info: bytes('B') }), {
+        errorType: { type: 'CONN', error: 'DUPLICATE', context: 'link' },
+      })
+      assert.ok(!a.has('CONF'))
+      await assert.rejects(c.api.joinConnection({ link, info: bytes('C') }), /SMP AUTH/)
+      assert.deepEqual(await c.api.listConnections(), [])
     })
-    assert.ok(!a.has('CONF'))
-    await assert.rejects(c.api.joinConnection({ link, info: bytes('C') }), /SMP AUTH/)
-    assert.deepEqual(await c.api.listConnections(), [])
-  })
+  }
 })
 
 describe('restarts in the handshake', () => {
