@@ -21,9 +21,12 @@ before(async () => {
   connected = await connect(agent, peer)
 }, TIME)
 after(async () => {
-  assert.equal(await agent.end(), 0)
-  assert.equal(await peer.end(), 0)
-  assert.equal(agent.stderr + peer.stderr, '', 'nothing of all this is worth a line of log')
+  const endings = await Promise.all([agent.end(), peer.end()])
+  assert.deepEqual(
+    [...endings, agent.stderr, peer.stderr],
+    [0, 0, '', ''],
+    'nothing of all this is worth a line of log',
+  )
   assert.equal(await router.stop(), 0)
 })
 
@@ -181,7 +184,7 @@ describe('fields', TIME, () => {
   }
 
   test('message ids that are not there, of a connection that is', async () => {
-    for (const id of [0, -1, 1, 9999, Number.MAX_SAFE_INTEGER]) {
+    for (const id of [0, -1, 9999, Number.MAX_SAFE_INTEGER]) {
       for (const cmd of ['ackMessage', 'messageStatus']) {
         const { type, connErr } = await agent.refused(cmd, { connId: connected.a, msgId: id })
         assert.deepEqual([type, connErr], ['CONN', { type: 'NOT_FOUND' }], `${cmd} ${id}`)

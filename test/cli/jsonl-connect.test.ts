@@ -49,8 +49,6 @@ async function inspect(link: string) {
   }
 }
 
-const prohibited = (error: { type: string; cmdErr?: unknown }) =>
-  assert.deepEqual([error.type, error.cmdErr], ['CMD', { type: 'PROHIBITED' }])
 const notFound = (error: { type: string; connErr?: unknown }) =>
   assert.deepEqual([error.type, error.connErr], ['CONN', { type: 'NOT_FOUND' }])
 const auth = (error: { type: string; smpErr?: unknown }) =>
@@ -145,16 +143,18 @@ describe('an invitation', TIME, () => {
     notFound(await alice.refused('allowConnection', { connId, confId, info: '' }))
   })
 
-  test('joined again by who has joined it is refused, and leaves the connection alone', async () => {
+  test('joined again by who has joined it is the same connection; once connected it is CONN DUPLICATE', async () => {
     const { connId, link, shortLink } = await create(alice, 'invitation')
     const joined = await join(bob, shortLink, '')
+    for (const used of [link, shortLink]) assert.equal(await join(bob, used, ''), joined)
     const { confId } = await alice.next('CONF', of(connId))
     await alice.request('allowConnection', { connId, confId, info: '' })
     await alice.next('CON', of(connId))
-    const { type, connErr } = await bob.refused('joinConnection', { link, info: '' })
-    assert.deepEqual([type, connErr], ['CONN', { type: 'DUPLICATE' }])
-    // The key that opened the short link is forgotten once it is used.
-    auth(await bob.refused('joinConnection', { link: shortLink, info: '' }))
+    await bob.next('CON', of(joined))
+    for (const used of [link, shortLink]) {
+      const { type, connErr } = await bob.refused('joinConnection', { link: used, info: '' })
+      assert.deepEqual([type, connErr], ['CONN', { type: 'DUPLICATE' }])
+    }
     await bob.request('sendMessage', { connId: joined, text: 'still there' })
     assert.equal((await alice.next('MSG', of(connId))).text, 'still there')
   })
@@ -230,8 +230,8 @@ describe('a contact address', TIME, () => {
     await join(carol, shortLink, 'second')
     const second = await alice.next('REQ', of(connId))
     assert.notEqual(first.invId, second.invId)
-    await alice.request('acceptContact', { invId: second.invId, info: '' })
-    prohibitedOrNotFound(await alice.refused('acceptContact', { invId: second.invId, info: '' }))
+    const accepted = await alice.request('acceptContact', { invId: second.invId, info: '' })
+    assert.deepEqual(await alice.request('acceptContact', { invId: second.invId, info: '' }), accepted)
     await join(bob, shortLink, 'third')
     const third = await alice.next('REQ', of(connId))
     assert.deepEqual([first.info, second.info, third.info], ['first', 'second', 'third'])
@@ -300,8 +300,3 @@ test('listConnections tells of every connection, oldest first', TIME, async () =
   )
   assert.equal(await dave.end(), 0)
 })
-
-function prohibitedOrNotFound(error: { type: string; cmdErr?: unknown; connErr?: unknown }): void {
-  if (error.type === 'CMD') prohibited(error)
-  else notFound(error)
-}

@@ -5,7 +5,7 @@ import { JsonlProcess } from './jsonl-process.ts'
 import { AS_OLD_NODE } from './parley.ts'
 import { of, receive, send, state, World } from './world.ts'
 
-const TIME = { timeout: 90_000 }
+const TIME = { timeout: 240_000 }
 
 let world: World
 before(async () => {

@@ -1,7 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -81,10 +80,10 @@ export async function ending(child: ChildProcessWithoutNullStreams): Promise<End
   return signal ?? code
 }
 
-/** A folder for the tests of one file, gone afterwards; gives paths in it. */
+/** A folder for the tests of one file, gone when its process ends: after every program that works in it. */
 export function folderForTests(): (...parts: string[]) => string {
   const folder = mkdtempSync(join(tmpdir(), 'parley-cli-'))
-  after(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }))
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }))
   return (...parts) => join(folder, ...parts)
 }
 

@@ -20,6 +20,7 @@ import { makeConfirmation } from './enqueue.ts'
 import { makeQueue } from './new-queue.ts'
 import { queueUriOf } from './queue-uri.ts'
 import { sealConfirmation, sealInvitation } from './seal.ts'
+import { subscribeConnections } from './subscribe.ts'
 
 interface JoinRequest {
   readonly mode: 'interactive' | 'background'
@@ -36,6 +37,8 @@ export async function runJoin(context: AgentContext, connId: string, signal?: Ab
   const stop = signal ? AbortSignal.any([signal, closing]) : closing
   try {
     await joinOnce(context, connId, { mode: 'interactive', signal: stop })
+    // Joining subscribes, also when all else was done by an agent that crashed since.
+    await subscribeConnections(context, [connId], stop)
   } catch (thrown) {
     // The next run of the agent goes on where this one ends.
     closing.throwIfAborted()
