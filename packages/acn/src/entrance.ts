@@ -6,8 +6,6 @@
 import type { AgentRecord, Envelope, StatusBody } from './protocol/index.ts'
 import type { EnvelopeId, NotDeliveredReason } from './store/index.ts'
 
-export type { EnvelopeId, NotDeliveredReason }
-
 /** How an agent is attached; the same words as the store's kinds of registration. */
 export type EntranceKind = 'direct' | 'delegate' | 'mailbox'
 

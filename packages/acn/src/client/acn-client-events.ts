@@ -1,6 +1,5 @@
-import type { NotDeliveredReason } from '../entrance.ts'
 import type { Envelope, ErrorStatusCode, StatusBody } from '../protocol/index.ts'
-import type { EnvelopeId } from '../store/index.ts'
+import type { EnvelopeId, NotDeliveredReason } from '../store/index.ts'
 
 /** An envelope for the agent. */
 export interface EnvelopeEvent {

@@ -24,6 +24,12 @@ import {
 } from '../protocol/index.ts'
 import type { PeerKey, ProofCache } from '../record/index.ts'
 
+/**
+ * Groups for the key exchange. Without the hybrid ones, which leave 8 KB more behind in each of a thousand connections
+ * (66 against 58 KB of resident memory, bare TLS on Node 24), for a link to a node that reads the envelopes anyway.
+ */
+const CURVES = 'X25519:P-256:P-384'
+
 /** How long a delegate may take, ms. */
 export interface DelegateTimeouts {
   /** For TLS. */
@@ -78,6 +84,7 @@ export class DelegateServer {
       cert: options.certificate.certificatePem,
       key: options.certificate.privateKeyPem,
       minVersion: 'TLSv1.2',
+      ecdhCurve: CURVES,
       handshakeTimeout: this.#timeouts.handshakeMs,
       noDelay: true,
       keepAlive: true,

@@ -8,9 +8,9 @@ import { CAPABILITY, type Extension } from './extension.ts'
 import type { FrameConnection } from './frame-connection.ts'
 
 /** `spec/acn.md §8`: how long agents wait for a status, ms. */
-export const STATUS_TIMEOUT = 5_000
+const STATUS_TIMEOUT = 5_000
 /** A Parley node may keep an envelope back while its queue is full, ms. */
-export const PARLEY_STATUS_TIMEOUT = 40_000
+const PARLEY_STATUS_TIMEOUT = 40_000
 /** Envelopes of a node that may wait for the application; a node sends far fewer without an answer. */
 const MAX_HANDLED = 128
 

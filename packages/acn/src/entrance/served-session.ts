@@ -10,7 +10,7 @@ import { refusal } from './registration.ts'
 import { answerFor, isTold, TOLD_ERRORS, type ToldErrors } from './told-errors.ts'
 
 /** Envelopes that a Parley agent may send before the first is answered; the rest of its own are not read further. */
-export const SUBMISSION_WINDOW = 32
+const SUBMISSION_WINDOW = 32
 
 /** How long agents wait for the answer to an envelope, ms, less what the answer needs for its way. */
 const ANSWER_WITHIN = 4_500
