@@ -24,6 +24,13 @@ export interface ParleyLimits extends VersionLimits {
   readonly senderSecures?: boolean
 }
 
+/** How an agent is started. */
+export interface PeerSettings {
+  /** Routers for its new queues. */
+  readonly smp: readonly string[]
+  readonly limits: ParleyLimits
+}
+
 export interface Invitation {
   readonly connId: string
   readonly link: string
@@ -56,8 +63,8 @@ export interface ConnectionVersions {
 export class Peer {
   readonly name: string
   readonly product: Product
-  readonly #run: (smp: readonly string[]) => RunningProgram
-  readonly #smp: readonly string[]
+  readonly #run: (settings: PeerSettings) => RunningProgram
+  readonly #settings: PeerSettings
   #program: JsonLinesProgram | undefined
   #ready: JsonObject | undefined
   #running = Promise.withResolvers<void>()
@@ -65,12 +72,12 @@ export class Peer {
   private constructor(
     name: string,
     product: Product,
-    smp: readonly string[],
-    run: (smp: readonly string[]) => RunningProgram,
+    settings: PeerSettings,
+    run: (settings: PeerSettings) => RunningProgram,
   ) {
     this.name = name
     this.product = product
-    this.#smp = smp
+    this.#settings = settings
     this.#run = run
   }
 
@@ -79,44 +86,39 @@ export class Peer {
     workspace: Workspace,
     { agentDriver }: Originals,
     name: string,
-    smp: readonly string[],
-    limits: VersionLimits = {},
+    settings: PeerSettings,
   ): Promise<Peer> {
     const db = await workspace.path(`${name}.db`)
-    const versions = Object.entries(limits).flatMap(([protocol, max]) => [`--${protocol}-version-max`, String(max)])
     // Soon enough for a test; the defaults are seconds.
     const retries = ['--reconnect-ms', '300', '--msg-retry-ms', '300', '--timeout-ms', '8000']
-    const options = [...retries, ...versions]
-    return new Peer(name, 'original', smp, (servers) =>
-      workspace.run(agentDriver, ['--db', db, '--smp', servers.join(','), ...options]),
-    )
+    return new Peer(name, 'original', settings, ({ smp, limits }) => {
+      const versions = Object.entries(limits).flatMap(([protocol, max]) => [`--${protocol}-version-max`, String(max)])
+      return workspace.run(agentDriver, ['--db', db, '--smp', smp.join(','), ...retries, ...versions])
+    })
   }
 
   /** Our agent: `parley agent --jsonl`, or with settings that only the library has. */
-  static async parley(
-    workspace: Workspace,
-    name: string,
-    smp: readonly string[],
-    limits: ParleyLimits = {},
-  ): Promise<Peer> {
+  static async parley(workspace: Workspace, name: string, settings: PeerSettings): Promise<Peer> {
     const data = await workspace.path(name)
-    const config = JSON.stringify(configOf(limits))
-    const args = (servers: string) =>
-      config === '{}'
-        ? parleyArguments('agent', '--data', data, '--smp', servers, '--jsonl')
-        : sourceArguments(OLDER_AGENT, `${data}.db`, servers, config)
-    return new Peer(name, 'parley', smp, (servers) => workspace.run(process.execPath, args(servers.join(','))))
+    return new Peer(name, 'parley', settings, ({ smp, limits }) => {
+      const config = JSON.stringify(configOf(limits))
+      const args =
+        config === '{}'
+          ? parleyArguments('agent', '--data', data, '--smp', smp.join(','), '--jsonl')
+          : sourceArguments(OLDER_AGENT, data, smp.join(','), config)
+      return workspace.run(process.execPath, args)
+    })
   }
 
-  /** The same agent, to be started with other routers for its new queues. */
-  withServers(smp: readonly string[]): Peer {
-    return new Peer(this.name, this.product, smp, this.#run)
+  /** The same agent, to be started with other settings. */
+  with(settings: Partial<PeerSettings>): Peer {
+    return new Peer(this.name, this.product, { ...this.#settings, ...settings }, this.#run)
   }
 
   /** Starts it, again too: events of the last run can still be waited for, but those that come again. */
   async start(): Promise<void> {
     const unread = this.#program?.unread.filter(({ event }) => !REPEATED.has(String(event)))
-    this.#program = new JsonLinesProgram(this.name, this.#run(this.#smp), unread)
+    this.#program = new JsonLinesProgram(this.name, this.#run(this.#settings), unread)
     if (this.product === 'original') this.#ready = await this.#program.event('READY')
     this.#running.resolve()
   }

@@ -36,10 +36,11 @@ export async function startPeer(
   smp: readonly string[],
   limits: ParleyLimits = {},
 ): Promise<Peer> {
+  const settings = { smp, limits }
   const peer =
     product === 'original'
-      ? await Peer.original(workspace, originals, name, smp, limits)
-      : await Peer.parley(workspace, name, smp, limits)
+      ? await Peer.original(workspace, originals, name, settings)
+      : await Peer.parley(workspace, name, settings)
   await peer.start()
   return peer
 }

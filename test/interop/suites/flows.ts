@@ -174,7 +174,7 @@ async function rotation(flow: Flow): Promise<void> {
   await exchange(conversation, FEW, 'before rotation')
   await b.stop()
   // The same database with another router to make new queues on.
-  b = b.withServers([next.address])
+  b = b.with({ smp: [next.address] })
   const { initiator } = conversation
   const joiner = { peer: b, connId: conversation.joiner.connId }
   await b.start()
