@@ -131,6 +131,37 @@ describe('the agent', TIME, () => {
     assert.deepEqual([await a.end(), await b.end()], [0, 0])
   })
 
+  test('killed before it could say that it joined or accepted: asking again gives the same connection', async () => {
+    const [folder, ownerFolder] = [world.folder('joiner'), world.folder('owner')]
+    let [joiner, owner] = [world.agent(folder), world.agent(ownerFolder)]
+    for (const form of ['link', 'shortLink'] as const) {
+      const made = await owner.request<Record<string, string>>('createConnection', { mode: 'invitation' })
+      const join = { link: made[form], info: 'B' }
+      joiner.write(JSON.stringify({ cmd: 'joinConnection', ...join }))
+      const { confId } = await owner.next('CONF', of(`${made.connId}`))
+      await joiner.kill()
+      joiner = world.agent(folder)
+      const { connId } = await joiner.request<{ connId: string }>('joinConnection', join)
+      await owner.request('allowConnection', { connId: made.connId, confId, info: 'A' })
+      await joiner.next('CON', of(connId))
+      await send(joiner, connId, 'once')
+      assert.equal((await receive(owner, `${made.connId}`)).text, 'once')
+    }
+    const { link } = await owner.request('createConnection', { mode: 'contact' })
+    const { connId: requested } = await joiner.request<{ connId: string }>('joinConnection', { link, info: 'B' })
+    const { invId } = await owner.next('REQ')
+    owner.write(JSON.stringify({ cmd: 'acceptContact', invId, info: 'A' }))
+    const { confId } = await joiner.next('CONF', of(requested))
+    await owner.kill()
+    owner = world.agent(ownerFolder)
+    const { connId } = await owner.request<{ connId: string }>('acceptContact', { invId, info: 'A' })
+    await joiner.request('allowConnection', { connId: requested, confId, info: 'B' })
+    await owner.next('CON', of(connId))
+    const { type, cmdErr } = await owner.refused('acceptContact', { invId, info: 'A' })
+    assert.deepEqual([type, cmdErr], ['CMD', { type: 'PROHIBITED' }])
+    assert.deepEqual([await joiner.end(), await owner.end()], [0, 0])
+  })
+
   test('killed with a request to its contact address: REQ comes again until it is answered', async () => {
     const folder = world.folder('owner')
     let owner = world.agent(folder)
