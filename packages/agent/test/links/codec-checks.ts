@@ -95,8 +95,11 @@ export function checkCodec<T, C>(codec: Codec<T, C>, values: fc.Arbitrary<T>, co
     fc.property(fc.oneof(mutatedBytes(encoded), fc.uint8Array({ maxLength: 300 })), (bytes) => {
       onlyDecodeError(bytes.length, () => {
         const value = decode(codec, bytes, context)
-        // What was read can be written, and is then read as the same.
-        sameValue(decode(codec, encode(codec, value, context), context), value)
+        // What was read can be written, and is then read as the same; but layouts of old versions have no place for an
+        // optional last byte, which readers accept in any version: what follows it moves.
+        const written = encode(codec, value, context)
+        const again = decode(codec, written, context)
+        if (written.length === bytes.length) sameValue(again, value)
       })
     }),
   )
