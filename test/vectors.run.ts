@@ -1,12 +1,14 @@
 // `npm run test:vectors`: every entry of every vector file of a folder. PARLEY_VECTORS names the folder; the default is
 // the copy beside this file. Ends with `N passed, N failed`; files that nothing covers are listed and not counted.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { VectorCase, VectorFile } from '../packages/core/test/vectors/vector-file.ts'
 
 const repository = fileURLToPath(new URL('..', import.meta.url))
-const folder = process.env.PARLEY_VECTORS || join(repository, 'test', 'vectors')
+// As seen from where npm was started: npm itself goes to the root.
+const named = process.env.PARLEY_VECTORS
+const folder = named ? resolve(process.env.INIT_CWD ?? '', named) : join(repository, 'test', 'vectors')
 const PACKAGES = ['core', 'smp', 'acn', 'agent']
 
 /** The lists of checks that the packages keep beside their tests: every module of test/vectors with a `coverage`. */
@@ -24,6 +26,13 @@ async function loadCoverage(): Promise<VectorFile[]> {
   return lists
 }
 
+/** The lists for a file: those of its name, or of the longest one that it continues (`sx-smp-more.json`: `sx-smp.json`). */
+function listsOf(file: string, coverage: readonly VectorFile[]): VectorFile[] {
+  const continued = coverage.map((list) => list.file).filter((name) => file.startsWith(basename(name, '.json')))
+  const [longest] = continued.sort((a, b) => b.length - a.length)
+  return coverage.filter((list) => list.file === (continued.includes(file) ? file : longest))
+}
+
 /** The cases of one file from all lists; a section is unknown only where no list knows it. */
 function casesOf(data: unknown, lists: readonly VectorFile[]): VectorCase[] {
   const perList = lists.map((list) => [...list.cases(data)])
@@ -38,6 +47,10 @@ function casesOf(data: unknown, lists: readonly VectorFile[]): VectorCase[] {
   })
 }
 
+if (!existsSync(folder)) {
+  process.stdout.write(`there is no folder ${folder}\n0 passed, 0 failed\n`)
+  process.exit(1)
+}
 const coverage = await loadCoverage()
 const files = readdirSync(folder)
   .filter((name) => name.endsWith('.json'))
@@ -47,7 +60,7 @@ let passed = 0
 let failed = 0
 
 for (const file of files) {
-  const lists = coverage.filter((list) => list.file === file)
+  const lists = listsOf(file, coverage)
   if (lists.length === 0) {
     notCovered.push(file)
     continue
