@@ -17,6 +17,12 @@ interface Pair {
   readonly bob: Agent
 }
 
+const USAGE = `usage: npm run bench -- agent [options]
+  --messages N     messages of each load (default 1000)
+  --connections N  connections that are established (default 30)
+  --seconds S      time of the ratchet steps (default 3)
+`
+
 /**
  * `npm run bench -- agent [--messages N] [--connections N] [--seconds N]`: messages a second end to end (accepted,
  * encrypted, stored by the router, delivered, decrypted, acknowledged), connections a second, ratchet steps a second.
@@ -28,8 +34,13 @@ export async function run(args: readonly string[]): Promise<void> {
       messages: { type: 'string', default: '1000' },
       connections: { type: 'string', default: '30' },
       seconds: { type: 'string', default: '3' },
+      help: { type: 'boolean' },
     },
   })
+  if (values.help) {
+    process.stdout.write(USAGE)
+    return
+  }
   print('ratchet steps (encrypt and decrypt), per second', '')
   for (const pq of [false, true]) {
     const { sameChain, newChain } = await ratchetRates(pq, Number(values.seconds) * 500)

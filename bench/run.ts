@@ -16,4 +16,9 @@ if (!Object.hasOwn(BENCHES, name)) {
   process.exit(2)
 }
 const bench: Bench = await BENCHES[name as keyof typeof BENCHES]()
-await bench.run(args)
+try {
+  await bench.run(args)
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 1
+}
