@@ -11,6 +11,7 @@ import { killedSuite } from './suites/killed.ts'
 import { limitsSuite } from './suites/limits.ts'
 import { matrixSuite } from './suites/matrix.ts'
 import { postQuantumSuite } from './suites/post-quantum.ts'
+import { upgradeSuite } from './suites/upgrade.ts'
 import { versionsSuite } from './suites/versions.ts'
 import { Workspace } from './workspace.ts'
 
@@ -22,6 +23,7 @@ const SUITES = [
   flowsSuite,
   killedSuite,
   postQuantumSuite,
+  upgradeSuite,
   commandsSuite,
   limitsSuite,
 ]
