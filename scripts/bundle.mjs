@@ -2,7 +2,13 @@
 // Runs in `prepare`, that is after every `npm ci`, with whatever Node npm runs on.
 import { rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+
+const { build } = await import('esbuild').catch((error) => {
+  // `npm ci --omit=dev` has nothing to bundle with, and must not fail for that.
+  if (error.code !== 'ERR_MODULE_NOT_FOUND' || process.env.npm_lifecycle_event !== 'prepare') throw error
+  process.stderr.write('esbuild is not installed: the program is not bundled\n')
+  process.exit(0)
+})
 
 const parley = new URL('../packages/parley/', import.meta.url)
 const dist = fileURLToPath(new URL('dist/', parley))

@@ -3,10 +3,10 @@
  * A file of its own because a thread needs one; bundles emit it under this name next to themselves.
  */
 import { parentPort, workerData } from 'node:worker_threads'
+import { packBytes } from '@parley/core/pack-bytes'
 import Database from 'libsql'
 import { AcnDatabase } from './acn-database.ts'
 import type { FromWorker, Operation, Outcome, ToWorker, WorkerOptions } from './operations.ts'
-import { packBytes } from './pack-bytes.ts'
 
 function main(): void {
   const port = parentPort

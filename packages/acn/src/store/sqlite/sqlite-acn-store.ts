@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { packBytes } from '@parley/core/pack-bytes'
 import {
   type AcnStore,
   DEFAULT_STORE_LIMITS,
@@ -32,7 +33,6 @@ import type {
   ToWorker,
   WorkerOptions,
 } from './operations.ts'
-import { packBytes } from './pack-bytes.ts'
 
 /** Name of the database in the data folder. */
 export const DATABASE_FILE = 'acn-node.db'

@@ -4,10 +4,10 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { ByteReader } from '@parley/core/encoding'
+import { packBytes } from '@parley/core/pack-bytes'
 import Database from 'libsql'
 import { decodeOperations } from './operation-codec.ts'
 import type { FromWorker, Outcome, ToWorker, WorkerOptions } from './operations.ts'
-import { packBytes } from './pack-bytes.ts'
 import { QueueDatabase } from './queue-database.ts'
 
 function main(): void {
