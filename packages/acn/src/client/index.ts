@@ -22,3 +22,4 @@ export {
   type SendOutcome,
 } from './acn-client-events.ts'
 export type { Acknowledgement } from './inbox.ts'
+export { RelayEntry, type RelayEntryOptions } from './relay-entry.ts'

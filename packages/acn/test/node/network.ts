@@ -13,6 +13,7 @@ import {
   identityFromKey,
   MailboxEntry,
   PipeEntry,
+  RelayEntry,
 } from '@parley/acn/client'
 import { AcnNode, type AcnNodeOptions } from '@parley/acn/node'
 import { type NodeSettings, parsePeerAddress } from '@parley/acn/protocol'
@@ -94,6 +95,18 @@ export class TestAgent {
     const { mailboxPort: port = 0, key } = node
     const entry = new MailboxEntry({ host: '127.0.0.1', port, peerPublicKey: key.publicKeyHex, identity })
     return TestAgent.#connect(t, identity, { entries: [entry] })
+  }
+
+  /** A relay client of the first of these nodes; of the next one when that fails. */
+  static async relay(
+    t: TestContext,
+    nodes: readonly Pick<AcnNode, 'multiaddr'>[],
+    identity = newIdentity(),
+  ): Promise<TestAgent> {
+    const options = { privateKey: randomBytes(32), identity, patienceMs: 2_000, host: { timeouts: { dial: 1_000 } } }
+    const [first, ...rest] = nodes.map(({ multiaddr: peer = '' }) => new RelayEntry({ ...options, peer }))
+    assert.ok(first)
+    return TestAgent.#connect(t, identity, { entries: [first, ...rest], backoff: { firstMs: 20, longestMs: 200 } })
   }
 
   /** Connected to by a node that is started meanwhile. */

@@ -39,12 +39,14 @@ describe('relay clients', () => {
   test('more than eight of one address have a place at one relay', async () => {
     const relay = await start()
     const clients = await Promise.all(
-      Array.from({ length: 12 }, () => start({ entryPeers: [relay.multiaddr], isClient: true })),
+      Array.from({ length: 20 }, () => start({ entryPeers: [relay.multiaddr], isClient: true })),
     )
-    assert.equal(relay.relayed.length, 12)
-    const [first, second] = clients
-    assert.ok(first && second)
-    await exchange(first, second)
+    assert.equal(relay.relayed.length, 20)
+    const [first, ninth, twentieth] = [0, 8, 19].map((i) => clients[i])
+    assert.ok(first && ninth && twentieth)
+    await exchange(first, ninth)
+    await exchange(ninth, twentieth)
+    await exchange(twentieth, first)
   })
 
   test('what is relayed is not limited to 128 KiB', async () => {
