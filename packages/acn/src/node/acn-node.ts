@@ -212,6 +212,11 @@ export class AcnNode {
         port: pipe.port,
         record,
         onError: (error) => this.#log('warning', `the agent could not be served: ${nameOf(error)}`),
+        onChange: (isConnected) => {
+          if (isConnected) this.#log('info', 'connected to the agent')
+          else if (!this.#abort.signal.aborted)
+            this.#log('warning', 'the agent is gone: dialling it again until it is back')
+        },
       },
       signal,
     )

@@ -11,19 +11,21 @@ export interface DialOptions {
   /** How long it is tried, ms. */
   readonly timeoutMs: number
   readonly signal: AbortSignal
+  /** First and longest wait between two tries, ms; it doubles. By default those for an agent that is just starting. */
+  readonly waitsMs?: readonly [first: number, longest: number]
 }
 
-const FIRST_WAIT = 20
-const LONGEST_WAIT = 500
+const STARTING: readonly [number, number] = [20, 500]
 
 /**
  * Connects to a port of this machine, trying again until it listens: an agent starts its node before it listens itself,
  * `spec/acn.md §13b`.
  * @throws AcnConnectionError CONNECT when the time is over; the signal's reason when it aborts
  */
-export async function dialLoopback({ port, timeoutMs, signal }: DialOptions): Promise<Socket> {
+export async function dialLoopback({ port, timeoutMs, signal, waitsMs = STARTING }: DialOptions): Promise<Socket> {
   const end = performance.now() + timeoutMs
-  for (let wait = FIRST_WAIT; ; wait = Math.min(wait * 2, LONGEST_WAIT)) {
+  const [first, longest] = waitsMs
+  for (let wait = first; ; wait = Math.min(wait * 2, longest)) {
     signal.throwIfAborted()
     try {
       return await dialOnce(port, signal)

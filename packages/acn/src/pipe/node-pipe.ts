@@ -11,8 +11,13 @@ const DIAL_TIMEOUT = 10_000
 const STATUS_TIMEOUT = 15_000
 /** How long a Parley agent has to say so before it gets what waits for it, ms. */
 const HELLO_WITHIN = 100
-/** Between two connections, ms: an agent that ends each at once is not dialled in a loop. */
-const REDIAL_WAIT = 100
+/**
+ * First and longest wait before the agent is dialled again, ms. It doubles while the agent is not there, and while it ends
+ * its connections soon.
+ */
+const REDIAL: readonly [first: number, longest: number] = [100, 2_000]
+/** A connection that lasted so long, ms, was a good one: the next wait is the first again. */
+const GOOD_CONNECTION = 5_000
 
 export interface NodePipeOptions extends SessionServing {
   /** Port of this machine on which the agent listens. */
@@ -22,11 +27,13 @@ export interface NodePipeOptions extends SessionServing {
   readonly dialTimeoutMs?: number
   /** How long the agent may be away before {@link NodePipe.closed} rejects, ms; by default as long as it likes. */
   readonly reconnectTimeoutMs?: number
+  /** Told when the agent is connected, and when it is not any more. */
+  readonly onChange?: (isConnected: boolean) => void
 }
 
 /**
- * The node's end of the pipe to its own agent: dials the agent's port, and again whenever the connection breaks.
- * `spec/acn.md §8`.
+ * The node's end of the pipe to its own agent: dials the agent's port, and again whenever the connection breaks, for as
+ * long as the node runs: like the Go node it does not end with its agent, which may be starting anew. `spec/acn.md §8`.
  */
 export class NodePipe {
   /**
@@ -79,11 +86,17 @@ export class NodePipe {
   async #run(first: FrameConnection): Promise<void> {
     const { signal } = this.#stop
     try {
-      await this.#serve(first)
-      for (;;) {
-        await delay(REDIAL_WAIT, undefined, { signal })
-        const { port, reconnectTimeoutMs = Number.POSITIVE_INFINITY } = this.#options
-        await this.#serve(new FrameConnection(await dialLoopback({ port, timeoutMs: reconnectTimeoutMs, signal })))
+      const { port, reconnectTimeoutMs: timeoutMs = Number.POSITIVE_INFINITY } = this.#options
+      const [shortest, longest] = REDIAL
+      let wait = shortest
+      for (let connection = first; ; ) {
+        const since = performance.now()
+        await this.#serve(connection)
+        if (performance.now() - since >= GOOD_CONNECTION) wait = shortest
+        await delay(wait, undefined, { signal })
+        const socket = await dialLoopback({ port, timeoutMs, signal, waitsMs: [wait, longest] })
+        wait = Math.min(wait * 2, longest)
+        connection = new FrameConnection(socket)
       }
     } catch (error) {
       if (!signal.aborted) throw connectionError('CLOSED', error)
@@ -112,10 +125,12 @@ export class NodePipe {
     }
     this.#connections++
     this.#session = session
+    this.#options.onChange?.(true)
     if (this.#stop.signal.aborted) session.detach('stopping')
     session.start()
     await session.hello(HELLO_WITHIN)
     await session.run()
     this.#session = undefined
+    this.#options.onChange?.(false)
   }
 }

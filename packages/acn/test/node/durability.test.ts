@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { PipeEntry } from '@parley/acn/client'
 import { STATUS } from '@parley/acn/protocol'
 import { folderOf, newIdentity, numbered, peerSettings, startNode, startWithAgent, TestAgent } from './network.ts'
 
@@ -57,6 +58,26 @@ test('an own agent whose node was lost is found again, and nothing is lost', asy
   assert.equal(await sender.send(agent, 'two'), STATUS.SUCCESS)
   await startNode(t, { ...settings, listen: { host: '127.0.0.1', port: node.host.port ?? 0 } })
   assert.deepEqual(await agent.receive(), ['two'])
+})
+
+test('a node whose own agent is gone goes on, and gives it what waited when it is back', async (t) => {
+  const lines: string[] = []
+  const gone = Promise.withResolvers<void>()
+  const log = (_: string, line: string) => {
+    lines.push(line)
+    if (line.startsWith('the agent is gone')) gone.resolve()
+  }
+  const { node, agent, settings, identity } = await startWithAgent(t, [], { log })
+  const sender = await TestAgent.delegate(t, node)
+  await agent.client.close()
+  await agent.entry?.close()
+  await gone.promise
+  assert.equal(node.isAgentConnected, false)
+  for (const word of ['one', 'two']) assert.equal(await sender.send(agent, word), STATUS.SUCCESS)
+  const entry = await PipeEntry.listen({ port: settings.pipe?.port ?? 0 })
+  const back = await TestAgent.direct(t, identity, entry)
+  assert.deepEqual(await back.receive(2), ['one', 'two'])
+  assert.equal(lines.filter((line) => line === 'connected to the agent').length, 2)
 })
 
 test('another sender than the registered agent is refused', async (t) => {

@@ -68,11 +68,14 @@ export function newIdentity(ledger: Ledger | undefined = LEDGERS[0]): AgentIdent
 export class TestAgent {
   readonly address: string
   readonly client: AcnClient
+  /** Where it listens for its node, when it has one of its own. */
+  readonly entry: PipeEntry | undefined
   readonly #events: AsyncIterator<AcnClientEvent>
 
-  private constructor(address: string, client: AcnClient) {
+  private constructor(address: string, client: AcnClient, entry?: PipeEntry) {
     this.address = address
     this.client = client
+    this.entry = entry
     this.#events = client.events[Symbol.asyncIterator]()
   }
 
@@ -112,13 +115,18 @@ export class TestAgent {
   /** Connected to by a node that is started meanwhile. */
   static async direct(t: TestContext, identity: AgentIdentity, entry: PipeEntry): Promise<TestAgent> {
     t.after(() => entry.close())
-    return TestAgent.#connect(t, identity, { entries: [entry] })
+    return TestAgent.#connect(t, identity, { entries: [entry] }, entry)
   }
 
-  static async #connect(t: TestContext, identity: AgentIdentity, options: AcnClientOptions): Promise<TestAgent> {
+  static async #connect(
+    t: TestContext,
+    identity: AgentIdentity,
+    options: AcnClientOptions,
+    entry?: PipeEntry,
+  ): Promise<TestAgent> {
     const client = await AcnClient.connect(options)
     t.after(() => client.close())
-    return new TestAgent(identity.address, client)
+    return new TestAgent(identity.address, client, entry)
   }
 
   /** Sends words; gives the status code. */
@@ -154,7 +162,11 @@ export class TestAgent {
 export async function startWithAgent(
   t: TestContext,
   entries: readonly AcnNode[],
-  { relayed = false, ...rest }: Partial<NodeSettings> & { relayed?: boolean } = {},
+  {
+    relayed = false,
+    log,
+    ...rest
+  }: Partial<NodeSettings> & { readonly relayed?: boolean; readonly log?: NonNullable<AcnNodeOptions['log']> } = {},
 ): Promise<{ node: AcnNode; agent: TestAgent; identity: AgentIdentity; settings: NodeSettings }> {
   const identity = newIdentity()
   const entry = await PipeEntry.listen()
@@ -167,7 +179,10 @@ export async function startWithAgent(
     pipe: { agentAddress: identity.address, port: entry.port },
     record: await identity.recordFor(new PeerKey(peerKey).publicKeyHex),
   }
-  const [node, agent] = await Promise.all([startNode(t, settings), TestAgent.direct(t, identity, entry)])
+  const [node, agent] = await Promise.all([
+    startNode(t, settings, log ? { log } : {}),
+    TestAgent.direct(t, identity, entry),
+  ])
   return { node, agent, identity, settings }
 }
 

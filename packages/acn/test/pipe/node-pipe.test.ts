@@ -170,6 +170,19 @@ test('after a break the node dials again and only what was not answered comes tw
   assert.equal(node.detached.size, 1)
 })
 
+test('an agent that ends every connection is dialled ever more rarely, and served when it stays', async (t) => {
+  const bare = await BareAgent.listen(t)
+  const changes: boolean[] = []
+  const { node } = await pipeTo(t, bare.port, { onChange: (isConnected) => changes.push(isConnected) })
+  const since = performance.now()
+  for (let i = 0; i < 3; i++) (await bare.next()).destroy()
+  const last = await bare.next()
+  assert.ok(performance.now() - since >= 690, 'waits of 100, 200 and 400 ms')
+  node.deliver(alice.address, envelopeBytes(bob.address, alice.address, 'still there'))
+  assert.equal(await nextText(last), 'still there')
+  assert.deepEqual(changes, [true, false, true, false, true, false, true])
+})
+
 test('an agent that stays away is told of when that is wished', async (t) => {
   const bare = await BareAgent.listen(t)
   const { pipe } = await pipeTo(t, bare.port, { reconnectTimeoutMs: 60 })

@@ -4,6 +4,7 @@ import { NodeSettingsError, parseEnvFile, readNodeSettings } from '@parley/acn/p
 import type { Command } from 'commander'
 import { readAcnConfig } from './acn-config.ts'
 import { addAcnInspectCommand } from './acn-inspect.ts'
+import { addAcnInstallNodeCommand } from './acn-install-node.ts'
 import { addAcnKeyCommands } from './acn-keys.ts'
 import { addAcnTraceCommand } from './acn-trace.ts'
 import { EXIT } from './exit-codes.ts'
@@ -21,6 +22,7 @@ export function addAcnCommands(program: Command, terminal: Terminal): void {
   addAcnKeyCommands(acn, terminal)
   addAcnInspectCommand(acn, terminal)
   addAcnTraceCommand(acn, terminal)
+  addAcnInstallNodeCommand(acn, terminal)
 }
 
 const CONFIG_HELP = `
@@ -43,7 +45,8 @@ The TOML file has these keys; paths are relative to it:
   record = "agent-record.json"          # its record for this peer ("parley acn record make")
 
 Prints the node's multiaddr between MULTIADDRS_LIST_START and MULTIADDRS_LIST_END. SIGINT or SIGTERM stops the node: exit
-code 0. What keeps it from starting or going on is a line with LIBP2P_NODE_PANIC_ERROR, with exit code 2.`
+code 0. What keeps it from starting or going on is a line with LIBP2P_NODE_PANIC_ERROR, with exit code 2; 1 when a file
+cannot be read.`
 
 async function run(envFile: string | undefined, config: string | undefined, terminal: Terminal): Promise<void> {
   const print = (line: string) => void printLine(terminal.output, line)
@@ -55,8 +58,13 @@ async function run(envFile: string | undefined, config: string | undefined, term
   } catch (error) {
     // Those who start a node look for this in its output.
     await printLine(terminal.output, `LIBP2P_NODE_PANIC_ERROR : ${reasonOf(error)}`)
-    process.exitCode = EXIT.malformed
+    process.exitCode = isUnreadable(error) ? EXIT.failed : EXIT.malformed
   }
+}
+
+/** The Go node ends with 1 when there is no env file, and with 2 for everything else. */
+function isUnreadable(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && error.syscall === 'open'
 }
 
 async function readEnvironment(envFile: string | undefined): Promise<AcnNodeOptions> {

@@ -35,6 +35,11 @@ try {
 } catch (error) {
   process.exitCode = exitCode(error)
 }
+// What was started has stopped in good order; timers of libraries would keep the program for seconds.
+if (stopping.signal.aborted) {
+  if (process.stdout.writable) process.stdout.write('', () => process.exit())
+  else process.exit()
+}
 
 function exitCode(error: unknown): number {
   // Commander has printed its own message, or the help that was asked for.

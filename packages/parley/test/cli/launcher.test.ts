@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, rm, symlink } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
-import { AS_OLD_NODE, firstLine, LAUNCHER, runParley, startParley } from './parley-process.ts'
+import { AS_OLD_NODE, finish, firstLine, LAUNCHER, runParley, startParley } from './parley-process.ts'
 
 let folder = ''
 before(async () => {
@@ -51,6 +52,60 @@ for (const [name, nodeOptions] of [
     }
   })
 }
+
+describe('libp2p_node', () => {
+  const NODE_LAUNCHER = join(dirname(LAUNCHER), 'libp2p_node.js')
+  const own = dirname(process.execPath)
+  let envFile = ''
+  before(async () => {
+    envFile = join(folder, 'node.env')
+    const key = randomBytes(32).toString('hex')
+    const place = '127.0.0.1:0'
+    const storage = join(folder, 'records')
+    const lines = [`AEA_P2P_ID=${key}`, `AEA_P2P_URI=${place}`, `AEA_P2P_URI_PUBLIC=${place}`]
+    await writeFile(envFile, [...lines, `AEA_P2P_CFG_STORAGE_PATH=${storage}`, ''].join('\n'))
+    await mkdir(join(folder, 'bin'))
+    await symlink(LAUNCHER, join(folder, 'bin', 'parley'))
+  })
+
+  /** Starts a node by a program that was put somewhere, and ends it by a signal. */
+  async function runs(program: string, path: string): Promise<void> {
+    const child = spawn(program, [envFile], { cwd: folder, env: { PATH: path }, stdio: 'pipe' })
+    assert.equal(await firstLine(child), 'MULTIADDRS_LIST_START')
+    child.kill('SIGTERM')
+    assert.deepEqual(await once(child, 'close'), [0, null])
+  }
+
+  test('where `parley acn install-node` puts it, with no Node in the path', async () => {
+    const place = join(folder, "build of it's", 'sub')
+    await mkdir(place, { recursive: true })
+    const { code, stdout } = await runParley(['acn', 'install-node', place])
+    assert.deepEqual([code, stdout], [0, `${join(place, 'libp2p_node')}\n`])
+    await runs(join(place, 'libp2p_node'), '/usr/bin:/bin')
+    assert.equal((await runParley(['acn', 'install-node', place])).code, 1)
+    assert.equal((await runParley(['acn', 'install-node', '--force', place])).code, 0)
+  })
+
+  test('as a link, and as a copy where `parley` is in the path', async () => {
+    const link = join(folder, 'linked')
+    await symlink(NODE_LAUNCHER, link)
+    await runs(link, `${own}:/usr/bin:/bin`)
+    const copy = join(folder, 'libp2p_node')
+    await copyFile(NODE_LAUNCHER, copy)
+    await chmod(copy, 0o755)
+    await runs(copy, `${join(folder, 'bin')}:${own}:/usr/bin:/bin`)
+    const alone = await finish(spawn(copy, [envFile], { env: { PATH: `${own}:/usr/bin:/bin` }, stdio: 'pipe' }))
+    assert.equal(alone.code, 1)
+    assert.match(alone.stdout, /^LIBP2P_NODE_PANIC_ERROR : parley is not in the path/)
+  })
+
+  test('ends as the Go node does when it cannot start', async () => {
+    const start = (...args: string[]) => finish(spawn(process.execPath, [NODE_LAUNCHER, ...args], { stdio: 'pipe' }))
+    const [without, missing, malformed] = [await start(), await start(join(folder, 'none')), await start(LAUNCHER)]
+    assert.deepEqual([without.code, missing.code, malformed.code], [2, 1, 2])
+    for (const { stdout } of [without, missing, malformed]) assert.match(stdout, /^LIBP2P_NODE_PANIC_ERROR : .+\n$/)
+  })
+})
 
 test('the program ends when the launcher is killed', async () => {
   const child = startParley(['smp', 'serve', '--data', join(folder, 'router'), '--port', '0'], AS_OLD_NODE)
