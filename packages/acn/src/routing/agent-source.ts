@@ -1,19 +1,19 @@
-import { randomBytes } from 'node:crypto'
-import type { AgentSession, DeliveryOutcome, DeliveryReport, PendingItem, PendingSource } from '../entrance.ts'
+import { createHash } from 'node:crypto'
+import type { AgentSession, DeliveryOutcome, PendingItem, PendingSource } from '../entrance.ts'
+import type { StoredNotDelivered } from '../store/index.ts'
 import { Bell } from './bell.ts'
 import type { QueuedEnvelope } from './holding.ts'
 import type { QueueReader } from './queue-reader.ts'
-
-/** Delivery reports that wait for one agent; beyond it the oldest goes: it stays as a not-delivered record. */
-const MAX_REPORTS = 1000
+import type { ReportReader } from './report-reader.ts'
 
 /** What an agent's source is made from. */
 export interface AgentSourceOptions {
   readonly session: AgentSession
   readonly reader: QueueReader
-  /** Reports for the agent, shared by its sessions. */
-  readonly reports: DeliveryReport[]
+  readonly reports: ReportReader
   readonly onSettled: (envelope: QueuedEnvelope, outcome: DeliveryOutcome) => Promise<void>
+  /** The agent has a report. */
+  readonly onReported: (report: StoredNotDelivered) => Promise<void>
   readonly onClosed: (source: AgentSource) => void
 }
 
@@ -44,14 +44,15 @@ export class AgentSource implements PendingSource {
     return isTaken
   }
 
-  /** Reports were added. */
-  wake(): void {
+  /** A report was added. */
+  reportAdded(): void {
+    this.#options.reports.added()
     this.#bell.ring()
   }
 
   async poll(): Promise<PendingItem | undefined> {
     if (this.#isClosed || !this.#isActive) return undefined
-    const report = this.session.isParley ? this.#options.reports.shift() : undefined
+    const report = this.session.isParley ? await this.#options.reports.next() : undefined
     if (report) return this.#reportItem(report)
     const envelope = await this.#options.reader.next()
     return envelope && this.#envelopeItem(envelope)
@@ -88,16 +89,18 @@ export class AgentSource implements PendingSource {
     return { type: 'envelope', id, bytes, settle: (outcome) => this.#options.onSettled(envelope, outcome) }
   }
 
-  #reportItem(report: DeliveryReport): PendingItem {
-    const settle = ({ type }: DeliveryOutcome) => {
-      if (type !== 'answered') addReport(this.#options.reports, report)
+  /** What is not answered is read again by the next session's reader; its name is the same then. */
+  #reportItem(stored: StoredNotDelivered): PendingItem {
+    const { id: envelopeId, to, reason, at, status } = stored
+    return {
+      type: 'report',
+      id: nameOf(stored),
+      report: { envelopeId, to, reason, at, ...(status !== undefined && { status }) },
+      settle: ({ type }) => (type === 'answered' ? this.#options.onReported(stored) : undefined),
     }
-    return { type: 'report', id: randomBytes(16).toString('hex'), report, settle }
   }
 }
 
-/** Adds a report to those that wait for an agent. */
-export function addReport(reports: DeliveryReport[], report: DeliveryReport): void {
-  reports.push(report)
-  if (reports.length > MAX_REPORTS) reports.shift()
+function nameOf({ id, number, at }: StoredNotDelivered): string {
+  return createHash('sha256').update(`${id}:${number}:${at}`).digest('hex').slice(0, 32)
 }

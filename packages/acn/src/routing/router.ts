@@ -1,13 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type {
-  AgentSession,
-  DeliveryOutcome,
-  DeliveryReport,
-  EntranceHandler,
-  PendingSource,
-  Submission,
-} from '../entrance.ts'
+import type { AgentSession, DeliveryOutcome, EntranceHandler, PendingSource, Submission } from '../entrance.ts'
 import {
   AcnStatusError,
   type AgentRecord,
@@ -19,7 +12,7 @@ import {
   SUCCESS_MESSAGE,
 } from '../protocol/index.ts'
 import type { AcnStore, EnqueueOutcome, NewEnvelope, NotDeliveredReason, RegistrationKind } from '../store/index.ts'
-import { AgentSource, addReport } from './agent-source.ts'
+import { AgentSource } from './agent-source.ts'
 import { Holding, type QueuedEnvelope } from './holding.ts'
 import { Limiter } from './limiter.ts'
 import type { RemoteRoute, RoutingNetwork } from './network.ts'
@@ -36,6 +29,7 @@ import {
 } from './policy.ts'
 import { QueueAdmission } from './queue-admission.ts'
 import { QueueReader } from './queue-reader.ts'
+import { ReportReader } from './report-reader.ts'
 import { RouteCache } from './route-cache.ts'
 
 /** Times and bounds of routing, in milliseconds unless said otherwise. */
@@ -91,7 +85,6 @@ interface LocalAgent {
   kind: RegistrationKind
   record: AgentRecord
   readonly sources: Set<AgentSource>
-  readonly reports: DeliveryReport[]
   /** Milliseconds since 1970; while no session is there. */
   awaySince: number
 }
@@ -203,8 +196,9 @@ export class AcnRouter implements EntranceHandler {
     const source = new AgentSource({
       session,
       reader: new QueueReader((after) => this.#store.pending(session.address, { after, limit: 64 })),
-      reports: agent.reports,
+      reports: new ReportReader(this.#store, session.address),
       onSettled: (envelope, outcome) => this.#onSettled(envelope, outcome),
+      onReported: ({ number }) => this.#store.reported(number),
       onClosed: (closed) => this.#onClosed(agent, closed),
     })
     for (const other of [...agent.sources]) if (supersedes(session, other.session)) other.session.detach('superseded')
@@ -304,7 +298,7 @@ export class AcnRouter implements EntranceHandler {
   #agent(record: AgentRecord, kind: RegistrationKind): LocalAgent {
     let agent = this.#agents.get(record.address)
     if (!agent) {
-      agent = { kind, record, sources: new Set(), reports: [], awaySince: Date.now() }
+      agent = { kind, record, sources: new Set(), awaySince: Date.now() }
       this.#agents.set(record.address, agent)
     }
     return agent
@@ -430,18 +424,14 @@ export class AcnRouter implements EntranceHandler {
 
   /** Tells everybody whom it concerns that an envelope was given up. */
   #report(
-    { id, to, sender }: Pick<QueuedEnvelope, 'id' | 'to' | 'sender'>,
+    { id, sender }: Pick<QueuedEnvelope, 'id' | 'sender'>,
     { reason, at, status }: { reason: NotDeliveredReason; at: number; status?: number | undefined },
   ): void {
     this.#observer.notDelivered(reason)
     const detail = status === undefined ? reason : `${reason}, status ${status}`
     this.#observer.log('warning', `envelope ${id} was not delivered: ${detail}`)
     this.#store.addTrace({ id, at, event: 'not-delivered', detail })
-    const agent = this.#agents.get(sender)
-    if (!agent) return
-    if (![...agent.sources].some(({ session }) => session.isParley)) return
-    addReport(agent.reports, { envelopeId: id, to, reason, at, ...(status !== undefined && { status }) })
-    for (const source of agent.sources) source.wake()
+    for (const source of this.#agents.get(sender)?.sources ?? []) source.reportAdded()
   }
 
   async #refuseSender({ session, envelope, bytes }: Submission, id: string): Promise<StatusBody> {
@@ -620,7 +610,7 @@ export class AcnRouter implements EntranceHandler {
       for (const { id, to, sender, size, at, status } of expired) {
         this.#endRouting(id, 'not-delivered')
         this.#admission.leave({ to, sender, size })
-        this.#report({ id, to, sender }, { reason: 'expired', at, status })
+        this.#report({ id, sender }, { reason: 'expired', at, status })
       }
       more = expired.length === 1000
     }

@@ -158,6 +158,8 @@ export interface StoreLimits {
   readonly maxRegistrations: number
   /** Not-delivered records; beyond it the oldest goes. */
   readonly maxNotDelivered: number
+  /** Not-delivered records of which one sender is still told; beyond it the oldest is not. */
+  readonly maxUnreported: number
   /** Trace events; beyond it the oldest goes. */
   readonly maxTraceEvents: number
   /** Ids remembered as seen; beyond it the oldest goes. */
@@ -177,6 +179,7 @@ export const DEFAULT_STORE_LIMITS: StoreLimits = {
   maxAge: 24 * 60 * 60 * 1000,
   maxRegistrations: 100_000,
   maxNotDelivered: 100_000,
+  maxUnreported: 1000,
   maxTraceEvents: 500_000,
   maxSeen: 500_000,
 }
@@ -260,6 +263,15 @@ export interface AcnStore {
   addNotDelivered(entry: NotDelivered): Promise<StoredNotDelivered>
   /** Not-delivered records, oldest first, of an agent as sender or of one envelope when asked. */
   listNotDelivered(query?: Page & { readonly sender?: string; readonly id?: EnvelopeId }): Promise<StoredNotDelivered[]>
+
+  /**
+   * Not-delivered records of envelopes that had waited here and whose sender, an agent that was registered at this node
+   * with an entrance of its own, has not been told; oldest first. Beyond {@link StoreLimits.maxUnreported} for one sender
+   * the oldest are left out: they stay as records.
+   */
+  unreported(sender: string, page?: Page): Promise<StoredNotDelivered[]>
+  /** The sender of this not-delivered record was told. */
+  reported(number: number): Promise<void>
 
   /**
    * Marks an id as seen.

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PipeEntry } from '@parley/acn/client'
 import { STATUS } from '@parley/acn/protocol'
+import { SqliteAcnStore } from '@parley/acn/store'
 import { folderOf, newIdentity, numbered, peerSettings, startNode, startWithAgent, TestAgent } from './network.ts'
 
 test('an agent that was away gets what was sent meanwhile, in order: on one node and over two', async (t) => {
@@ -122,6 +123,35 @@ test('what cannot be delivered in time is reported, recorded and logged at the f
   assert.deepEqual([...new Set(trace.map(({ event }) => event))], ['received', 'attempt-failed', 'not-delivered'])
   assert.equal(lines.filter((line) => line.startsWith('while sending slow envelope:')).length, 1)
   assert.match(await node.metrics.text(), /parley_acn_not_delivered_total\{reason="expired"\} 1/)
+})
+
+test('a report waits for an agent that is away, over a new start of its node, and is given once', async (t) => {
+  const settings = peerSettings()
+  const dataFolder = await folderOf(t)
+  const rest = { dataFolder, storeLimits: { maxAge: 300 }, routing: { firstLookup: 50, laterLookup: 50 } }
+  const node = await startNode(t, settings, rest)
+  const identity = newIdentity()
+  const [sender, other] = [await TestAgent.delegate(t, node, identity), await TestAgent.delegate(t, node)]
+  const nobody = newIdentity().address
+  await sender.send(nobody, 'expires while its sender is away')
+  await sender.client.close()
+  // The other agent's envelope was sent after the first, so that one is given up by then.
+  await other.send(nobody, 'of another agent')
+  await other.take('notDelivered')
+  await node.stop()
+
+  const again = await startNode(t, settings, rest)
+  const back = await TestAgent.delegate(t, again, identity)
+  const { to, reason } = await back.take('notDelivered')
+  assert.deepEqual({ to, reason }, { to: nobody, reason: 'expired' })
+  await back.send(nobody, 'the next one')
+  assert.ok((await back.take('notDelivered')).at > 0)
+  await back.client.close()
+  await again.stop()
+  const store = await SqliteAcnStore.open(dataFolder)
+  t.after(() => store.close())
+  assert.deepEqual(await store.unreported(identity.address), [])
+  assert.equal((await store.listNotDelivered({ sender: identity.address })).length, 2)
 })
 
 test('an agent that refuses an envelope has the last word', async (t) => {

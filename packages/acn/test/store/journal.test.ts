@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { AcnStoreReader, type NotDelivered, StoreError } from '@parley/acn/store'
-import { envelope, nextId, openStore, temporaryFolder } from './fixture.ts'
+import { AcnStoreReader, type NotDelivered, type SqliteAcnStore, StoreError } from '@parley/acn/store'
+import { envelope, nextId, openStore, recordOf, temporaryFolder } from './fixture.ts'
 
 function lost(rest: Partial<NotDelivered> = {}): NotDelivered {
   const base = { to: 'receiver', sender: 'sender', reason: 'wrong-sender', attempts: 0, size: 3 } as const
@@ -47,6 +47,55 @@ describe('not-delivered records', () => {
     assert.equal(kept.to.length, 256)
     assert.equal(kept.sender, 'a\ufffdb')
     assert.deepEqual(await store.listNotDelivered(), [kept])
+  })
+})
+
+describe('what senders are still to be told', () => {
+  const record = recordOf('sending agent')
+  async function giveUp(store: SqliteAcnStore, sender: string): Promise<number> {
+    const outcome = await store.enqueue(envelope('words', { sender }))
+    assert.ok(outcome.accepted)
+    return (await store.giveUp(outcome.number, { reason: 'expired', at: 2000 }))?.number ?? 0
+  }
+  const numbers = async (store: SqliteAcnStore, page = {}) =>
+    (await store.unreported(record.address, page)).map(({ number }) => number)
+
+  test('envelopes of agents with an entrance here, given up after they waited, once', async (t) => {
+    const folder = await temporaryFolder(t)
+    const store = await openStore(t, { folder })
+    await store.putRegistration({ kind: 'delegate', record, issuedAt: 1 })
+    await giveUp(store, 'of another peer')
+    await store.addNotDelivered(lost({ sender: record.address }))
+    const [a, b, c] = [
+      await giveUp(store, record.address),
+      await giveUp(store, record.address),
+      await giveUp(store, record.address),
+    ]
+    assert.deepEqual(await numbers(store), [a, b, c])
+    assert.deepEqual(await numbers(store, { after: a, limit: 1 }), [b])
+    await store.reported(b)
+    await store.close()
+    const again = await openStore(t, { folder })
+    assert.deepEqual(await numbers(again), [a, c])
+    assert.equal((await again.count()).notDelivered, 5)
+  })
+
+  test('of too many the newest', async (t) => {
+    const store = await openStore(t, { maxUnreported: 2 })
+    await store.putRegistration({ kind: 'mailbox', record, issuedAt: 1 })
+    const [, b, c] = [
+      await giveUp(store, record.address),
+      await giveUp(store, record.address),
+      await giveUp(store, record.address),
+    ]
+    assert.deepEqual(await numbers(store), [b, c])
+  })
+
+  test('an agent of which there is only a record elsewhere is told nothing', async (t) => {
+    const store = await openStore(t)
+    await store.putRegistration({ kind: 'remote', record, issuedAt: 1 })
+    await giveUp(store, record.address)
+    assert.deepEqual(await numbers(store), [])
   })
 })
 

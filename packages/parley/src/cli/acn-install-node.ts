@@ -27,7 +27,7 @@ The file is a shell script that runs this installation of Parley on the Node tha
 codes are the node's own. Install again when either has moved. For a connection of open-aea:
 
   $ aea build                                        # or make its build directory by hand
-  $ parley acn install-node --force .build/valory/connections/p2p_libp2p
+  $ parley acn install-node --force .build/connection/valory/p2p_libp2p
 
 Prints the path of the file.`
 

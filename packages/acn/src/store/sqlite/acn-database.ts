@@ -100,6 +100,11 @@ export class AcnDatabase {
       giveUp: ({ envelope, reason, status, at }) => this.#giveUp(envelope, reason, at, status),
       addNotDelivered: (entry) => journal.addNotDelivered(entry),
       listNotDelivered: (query) => journal.listNotDelivered(query),
+      unreported: ({ sender, page }) => journal.unreported(sender, page),
+      reported({ number }) {
+        journal.reported(number)
+        return undefined
+      },
       markSeen: ({ scope, id }) => journal.markSeen(scope, id),
       addTrace(event) {
         journal.addTrace(event)
@@ -132,7 +137,7 @@ export class AcnDatabase {
     const { id, to, sender, attempts, receivedAt, bytes, lastStatus } = envelope
     const last = status ?? lastStatus
     const entry = { id, to, sender, reason, attempts, size: bytes.length, receivedAt, at }
-    return this.#journal.addNotDelivered(last === undefined ? entry : { ...entry, status: last })
+    return this.#journal.addToReport(last === undefined ? entry : { ...entry, status: last })
   }
 }
 

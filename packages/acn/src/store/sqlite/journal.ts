@@ -1,6 +1,6 @@
 import type Database from 'libsql'
 import type { NotDelivered, NotDeliveredReason, StoredNotDelivered, StoreLimits, TraceEvent } from '../store.ts'
-import type { NotDeliveredQuery } from './operations.ts'
+import type { FullPage, NotDeliveredQuery } from './operations.ts'
 import { isStorable, MAX_TEXT, storedText } from './stored-text.ts'
 
 const MAX_EVENT = 64
@@ -36,6 +36,14 @@ export class Journal {
       rows(`SELECT number, ${COLUMNS} FROM not_delivered WHERE number > ? ${where} ORDER BY number LIMIT ?`)
     this.#statements = {
       addNotDelivered: database.prepare(`INSERT INTO not_delivered (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+      // Only those that have an entrance here can be told.
+      toReport: database.prepare(`UPDATE not_delivered SET to_report = 1 WHERE number = ? AND EXISTS (
+        SELECT 1 FROM registrations WHERE address = sender AND kind IN ('direct', 'delegate', 'mailbox'))`),
+      tooManyToReport: database.prepare(`UPDATE not_delivered SET to_report = 0 WHERE to_report = 1 AND number IN (
+        SELECT number FROM not_delivered WHERE to_report = 1 AND sender = ? ORDER BY number DESC LIMIT -1 OFFSET ?)`),
+      unreported: rows(`SELECT number, ${COLUMNS} FROM not_delivered WHERE to_report = 1 AND sender = ? AND number > ?
+        ORDER BY number LIMIT ?`),
+      reported: database.prepare('UPDATE not_delivered SET to_report = 0 WHERE number = ?'),
       pruneNotDelivered: database.prepare('DELETE FROM not_delivered WHERE number <= ?'),
       listAll: list(''),
       listSender: list('AND sender = ?'),
@@ -56,6 +64,22 @@ export class Journal {
     const { addNotDelivered, pruneNotDelivered } = this.#statements
     const added = addNotDelivered.run([id, to, sender, reason, status ?? null, attempts, size, receivedAt, at])
     return { ...kept, number: prune(added, pruneNotDelivered, this.#limits.maxNotDelivered) }
+  }
+
+  /** As {@link addNotDelivered}, for an envelope whose sender has heard SUCCESS and is to be told. */
+  addToReport(entry: NotDelivered): StoredNotDelivered {
+    const added = this.addNotDelivered(entry)
+    const { toReport, tooManyToReport } = this.#statements
+    if (toReport.run([added.number]).changes > 0) tooManyToReport.run([added.sender, this.#limits.maxUnreported])
+    return added
+  }
+
+  unreported(sender: string, { after, limit }: FullPage): StoredNotDelivered[] {
+    return (this.#statements.unreported.all([storedText(sender), after, limit]) as Tuple[]).map(toNotDelivered)
+  }
+
+  reported(number: number): void {
+    this.#statements.reported.run([number])
   }
 
   listNotDelivered({ after, limit, sender, id }: NotDeliveredQuery): StoredNotDelivered[] {

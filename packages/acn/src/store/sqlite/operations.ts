@@ -54,6 +54,8 @@ export interface Operations {
   }
   addNotDelivered: { ask: NotDelivered; answer: StoredNotDelivered }
   listNotDelivered: { ask: NotDeliveredQuery; answer: StoredNotDelivered[] }
+  unreported: { ask: { sender: string; page: FullPage }; answer: StoredNotDelivered[] }
+  reported: { ask: { number: number }; answer: undefined }
   markSeen: { ask: { scope: string; id: string }; answer: boolean }
   addTrace: { ask: TraceEvent; answer: undefined }
   trace: { ask: { id: string }; answer: TraceEvent[] }
@@ -80,6 +82,7 @@ export const READ_ONLY: ReadonlySet<OperationName> = new Set([
   'pendingOfPair',
   'listPairs',
   'listNotDelivered',
+  'unreported',
   'trace',
   'count',
 ])

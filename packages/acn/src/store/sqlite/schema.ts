@@ -90,4 +90,9 @@ export const MIGRATIONS: readonly string[] = [
     UNIQUE (scope, id)
   ) STRICT;
   `,
+  // Whether the sender of an envelope that was given up is still to be told.
+  `
+  ALTER TABLE not_delivered ADD COLUMN to_report INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX not_delivered_to_report ON not_delivered (sender, number) WHERE to_report = 1;
+  `,
 ]

@@ -177,6 +177,14 @@ export class SqliteAcnStore implements AcnStore {
     return this.#ask('listNotDelivered', { ...query, ...fullPage(query) })
   }
 
+  unreported(sender: string, page: Page = {}): Promise<StoredNotDelivered[]> {
+    return this.#ask('unreported', { sender, page: fullPage(page) })
+  }
+
+  reported(number: number): Promise<void> {
+    return this.#ask('reported', { number })
+  }
+
   markSeen(scope: string, id: string): Promise<boolean> {
     return this.#ask('markSeen', { scope, id })
   }
