@@ -4,6 +4,14 @@ import type { RoutingObserver } from '../routing/index.ts'
 /** The Go node's buckets, in microseconds. */
 const BUCKETS = [100, 500, 1e3, 1e4, 1e5, 5e5, 1e6]
 
+/** What a router knows of itself. */
+export interface RouterNumbers {
+  /** Envelopes that wait. */
+  readonly waiting: number
+  /** Relay clients that are registered. */
+  readonly relayClients: number
+}
+
 /** What a node counts under the Go node's names (`spec/acn.md §12`), the process's own figures, and some of ours. */
 export class NodeMetrics {
   readonly registry = new Registry()
@@ -16,7 +24,6 @@ export class NodeMetrics {
   readonly #routeSuccess = this.#counter('acn_op_route_count_success', 'Envelopes that were delivered')
   readonly #delegates = this.#gauge('acn_service_delegate_clients_count', 'Delegate clients that are connected')
   readonly #delegatesAll = this.#counter('acn_service_delegate_clients_count_all', 'Registrations of delegate clients')
-  readonly #relays = this.#gauge('acn_service_relay_clients_count', 'Relay clients that are registered')
   readonly #relaysAll = this.#counter('acn_service_relay_clients_count_all', 'Registrations of relay clients')
   readonly #notDelivered = new Counter({
     name: 'parley_acn_not_delivered_total',
@@ -25,17 +32,10 @@ export class NodeMetrics {
     registers: [this.registry],
   })
 
-  /** @param waiting gives the number of envelopes that wait */
-  constructor(waiting: () => number) {
+  constructor(router: RouterNumbers) {
     collectDefaultMetrics({ register: this.registry })
-    new Gauge({
-      name: 'parley_acn_waiting_envelopes',
-      help: 'Envelopes that wait in the queues',
-      registers: [this.registry],
-      collect() {
-        this.set(waiting())
-      },
-    })
+    this.#asked('parley_acn_waiting_envelopes', 'Envelopes that wait in the queues', () => router.waiting)
+    this.#asked('acn_service_relay_clients_count', 'Relay clients that are registered', () => router.relayClients)
   }
 
   /** The text of all metrics. */
@@ -46,11 +46,6 @@ export class NodeMetrics {
   /** An address was announced. @param duration milliseconds */
   announced(duration: number): void {
     this.#store.observe(duration * 1000)
-  }
-
-  /** Number of relay clients that are registered. */
-  set relayClients(count: number) {
-    this.#relays.set(count)
   }
 
   /** Counts what routing tells. */
@@ -88,6 +83,18 @@ export class NodeMetrics {
 
   #gauge(name: string, help: string): Gauge {
     return new Gauge({ name, help, registers: [this.registry] })
+  }
+
+  /** A gauge that is set when somebody looks. */
+  #asked(name: string, help: string, value: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.set(value())
+      },
+    })
   }
 
   #counter(name: string, help: string): Counter {

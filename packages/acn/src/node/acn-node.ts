@@ -225,8 +225,10 @@ export class AcnNode {
     connected.closed.catch((error) => this.#failed.reject(error))
   }
 
+  /** Joined, or the first peer of its network; its services listen; its own agent, when it has one, was there. */
   #isReady(): boolean {
-    return !this.#abort.signal.aborted && this.#joined
+    const needsAgent = this.#options.settings.pipe !== undefined
+    return !this.#abort.signal.aborted && this.#joined && (!needsAgent || this.#pipe !== undefined)
   }
 
   async #stop(): Promise<void> {
@@ -264,7 +266,14 @@ async function createParts(options: AcnNodeOptions): Promise<Parts> {
       if (outcome === 'imported') log('info', `took over ${kept} registrations of an older node`)
       for (const warning of warnings) log('warning', warning)
     }
-    const metrics: NodeMetrics = new NodeMetrics(() => router.waiting)
+    const metrics: NodeMetrics = new NodeMetrics({
+      get waiting() {
+        return router.waiting
+      },
+      get relayClients() {
+        return router.relayClients
+      },
+    })
     const router: AcnRouter = new AcnRouter({
       store,
       peerPublicKey: key.publicKeyHex,

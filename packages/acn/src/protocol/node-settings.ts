@@ -66,21 +66,25 @@ export class NodeSettingsError extends Error {
 }
 
 /**
- * Reads the environment of a node (the process's with the env file's values over it).
+ * Reads the environment of a node (the process's with the env file's values over it). The delegate service listens on the
+ * host of `AEA_P2P_URI`, as the Go node's does.
  * @throws NodeSettingsError
  */
 export function readNodeSettings(environment: Readonly<Record<string, string | undefined>>): NodeSettings {
   const value = (name: string) => environment[name]?.trim() ?? ''
   const publicUri = optionalHostPort(ENV.publicUri, value(ENV.publicUri))
+  const listen = readHostPort(ENV.listen, value(ENV.listen))
+  const delegate = optionalHostPort(ENV.delegate, value(ENV.delegate))
   const services = publicUri && {
     publicUri,
-    ...present('delegate', optionalHostPort(ENV.delegate, value(ENV.delegate))),
+    // The delegate's host is what clients connect to, not where to listen: `spec/acn.md §2`.
+    ...present('delegate', delegate && { host: listen.host, port: delegate.port }),
     ...present('monitoring', optionalHostPort(ENV.monitoring, value(ENV.monitoring))),
     ...present('mailbox', optionalHostPort(ENV.mailbox, value(ENV.mailbox))),
   }
   const settings: NodeSettings = {
     peerKey: readPeerKey(value(ENV.peerKey)),
-    listen: readHostPort(ENV.listen, value(ENV.listen)),
+    listen,
     ...services,
     entryPeers: readEntryPeers(value(ENV.entryPeers)),
     ...present('pipe', readPipe(value)),

@@ -115,6 +115,7 @@ export class AcnRouter implements EntranceHandler {
   /** Ends of the routing of envelopes that are under way, for the metrics. */
   readonly #routing = new Map<string, (outcome: 'delivered' | 'not-delivered') => void>()
   #network: RoutingNetwork | undefined
+  #relayClients = 0
 
   constructor(options: AcnRouterOptions) {
     this.#store = options.store
@@ -178,6 +179,11 @@ export class AcnRouter implements EntranceHandler {
     return this.#admission.count
   }
 
+  /** Relay clients that are registered. */
+  get relayClients(): number {
+    return this.#relayClients
+  }
+
   /** Whether an agent is registered here, attached or away. */
   isRegistered(address: string): boolean {
     return this.#agents.has(address)
@@ -226,7 +232,8 @@ export class AcnRouter implements EntranceHandler {
       source: session.source,
       receivedAt: Date.now(),
     }
-    const outcome = await this.#enqueue(wanted, deadline, submission.id === undefined ? undefined : session.address)
+    const seenScope = submission.id === undefined ? {} : { seenScope: session.address }
+    const outcome = await this.#enqueue(wanted, deadline, { ...seenScope, isRouted: true })
     if (outcome.accepted || outcome.reason === 'duplicate') return SUCCESS
     const code = outcome.reason === 'invalid' ? STATUS.ERROR_DECODE : STATUS.ERROR_AGENT_NOT_READY
     const reason = outcome.reason === 'invalid' ? 'malformed' : 'overflow'
@@ -289,6 +296,7 @@ export class AcnRouter implements EntranceHandler {
   async #register(record: AgentRecord, kind: RegistrationKind, issuedAt: number): Promise<void> {
     await this.#store.putRegistration({ kind, record, issuedAt })
     const agent = this.#agent(record, kind)
+    this.#relayClients += Number(kind === 'relay') - Number(agent.kind === 'relay')
     agent.kind = kind
     agent.record = record
     this.#routes.forget(record.address)
@@ -300,6 +308,7 @@ export class AcnRouter implements EntranceHandler {
     if (!agent) {
       agent = { kind, record, sources: new Set(), awaySince: Date.now() }
       this.#agents.set(record.address, agent)
+      if (kind === 'relay') this.#relayClients++
     }
     return agent
   }
@@ -329,7 +338,7 @@ export class AcnRouter implements EntranceHandler {
       source: from,
       receivedAt: now,
     }
-    const outcome = await this.#enqueue(wanted, now + this.#limits.peerPatience, undefined)
+    const outcome = await this.#enqueue(wanted, now + this.#limits.peerPatience)
     if (outcome.accepted) return
     throw new AcnStatusError(STATUS.ERROR_AGENT_NOT_READY, REFUSAL_TEXT)
   }
@@ -346,15 +355,25 @@ export class AcnRouter implements EntranceHandler {
 
   // Queues
 
-  async #enqueue(wanted: NewEnvelope, deadline: number, seenScope: string | undefined): Promise<EnqueueOutcome> {
-    const { to, sender, bytes } = wanted
-    const { id } = wanted
+  /**
+   * Queues an envelope.
+   * @param options `seenScope`: as the store's; `isRouted`: it comes from an agent of this node, which is what is measured
+   */
+  async #enqueue(
+    wanted: NewEnvelope,
+    deadline: number,
+    { seenScope, isRouted = false }: { readonly seenScope?: string; readonly isRouted?: boolean } = {},
+  ): Promise<EnqueueOutcome> {
+    const { id, to, sender, bytes } = wanted
     const place = { to, sender, size: bytes.length, deadline }
+    let isMeasured = false
     const outcome = await this.#admission.admit(place, () => {
-      this.#routing.set(id, this.#observer.routing())
+      // One that is sent again may be under way already.
+      isMeasured = isRouted && !this.#routing.has(id)
+      if (isMeasured) this.#routing.set(id, this.#observer.routing())
       return this.#holding.take(wanted, seenScope, (envelope) => this.#offer(envelope))
     })
-    if (!outcome.accepted) this.#endRouting(id, 'not-delivered')
+    if (isMeasured && !outcome.accepted) this.#endRouting(id, 'not-delivered')
     return outcome
   }
 

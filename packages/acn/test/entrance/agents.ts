@@ -26,6 +26,6 @@ export function envelopeBytes(sender: string, to: string, message?: string | Uin
 }
 
 /** Waits until something has come about that nobody tells of. */
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise(setImmediate)
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise(setImmediate)
 }

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { AcnNode, runNodeProcess } from '@parley/acn/node'
 import { ENV, NodeSettingsError } from '@parley/acn/protocol'
 import { PeerKey } from '@parley/acn/record'
-import { folderOf, newIdentity, peerSettings, startNode } from './network.ts'
+import { folderOf, newIdentity, peerSettings } from './network.ts'
 
 test('the multiaddrs are printed before the agent is connected to, and a signal ends the node in order', async (t) => {
   const server = createServer()
@@ -48,33 +48,4 @@ test('a record of another peer keeps the node from starting', async (t) => {
     AcnNode.start({ settings, dataFolder: await folderOf(t) }),
     (error) => error instanceof NodeSettingsError && error.variable === ENV.recordSignature,
   )
-})
-
-test('monitoring: metrics under the Go names, liveness, readiness', async (t) => {
-  const node = await startNode(t, peerSettings([], { monitoring: { host: '127.0.0.1', port: 0 } }))
-  const get = async (path: string) => {
-    const response = await fetch(`http://127.0.0.1:${node.monitoringPort}${path}`)
-    return { status: response.status, text: await response.text() }
-  }
-  const { status, text } = await get('/metrics')
-  assert.equal(status, 200)
-  for (const name of [
-    'acn_dht_op_latency_store',
-    'acn_dht_op_latency_lookup',
-    'acn_op_latency_register',
-    'acn_op_latency_route',
-    'acn_op_route_count',
-    'acn_op_route_count_all',
-    'acn_op_route_count_success',
-    'acn_service_delegate_clients_count',
-    'acn_service_delegate_clients_count_all',
-    'acn_service_relay_clients_count',
-    'acn_service_relay_clients_count_all',
-    'process_resident_memory_bytes',
-  ]) {
-    assert.match(text, new RegExp(`^# TYPE ${name} `, 'm'))
-  }
-  assert.equal((await get('/livez')).status, 200)
-  assert.equal((await get('/readyz')).status, 200)
-  assert.equal((await get('/nothing')).status, 404)
 })

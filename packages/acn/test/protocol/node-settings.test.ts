@@ -36,7 +36,7 @@ describe('settings of a node', () => {
       ...alone,
       ...pipe,
       ...record,
-      [ENV.delegate]: '127.0.0.1:11000',
+      [ENV.delegate]: 'acn.example.org:11000',
       [ENV.monitoring]: '127.0.0.1:8080',
       [ENV.mailbox]: '127.0.0.1:8888',
       [ENV.entryPeers]: `${PEER}, ${PEER},`,
@@ -44,7 +44,7 @@ describe('settings of a node', () => {
       [ENV.storagePath]: '/tmp/store',
     })
     assert.deepEqual(settings.pipe, { agentAddress: 'fetch1agent', port: 4567 })
-    assert.equal(settings.delegate?.port, 11000)
+    assert.deepEqual(settings.delegate, { host: '0.0.0.0', port: 11000 })
     assert.equal(settings.monitoring?.port, 8080)
     assert.equal(settings.mailbox?.port, 8888)
     assert.equal(settings.entryPeers.length, 2)

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { AcnNodeOptions } from '@parley/acn/node'
-import { ENV, readNodeSettings } from '@parley/acn/protocol'
+import { ENV, parseHostPort, readNodeSettings } from '@parley/acn/protocol'
 import { parse } from 'smol-toml'
 import { readRecordText } from './acn-record-text.ts'
 
@@ -35,7 +35,9 @@ export async function readAcnConfig(file: string): Promise<AcnNodeOptions> {
   }
   environment[ENV.peerKey] = (await readFile(path(textOf('node.key_file', nodeTable.key_file)), 'utf8')).trim()
   environment[ENV.entryPeers] = listOf('node.entry_peers', nodeTable.entry_peers).join(',')
-  const settings = readNodeSettings({ ...environment, ...(agentTable && (await agentVariables(agentTable, path))) })
+  const read = readNodeSettings({ ...environment, ...(agentTable && (await agentVariables(agentTable, path))) })
+  // Here a host is where to listen; the Go node's variable knows only the port.
+  const settings = read.delegate ? { ...read, delegate: parseHostPort(String(nodeTable.delegate)) } : read
 
   const { storagePaths } = await import('@parley/acn/node')
   const paths = storagePaths(settings)
