@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createSessionCertificate, DelegateServer } from '../delegate/index.ts'
+import type { ChallengePolicy } from '../entrance/challenge.ts'
 import { MailboxServer } from '../mailbox/index.ts'
 import { MonitoringServer, NodeMetrics } from '../metrics/index.ts'
 import { AcnHost, type AcnHostOptions } from '../peer/index.ts'
@@ -20,6 +21,8 @@ export interface AcnNodeOptions {
   readonly goRecordStore?: string
   /** `log` lets envelopes pass whose sender is not the agent that the record proves. */
   readonly senderCheck?: 'refuse' | 'log'
+  /** Whether agents are asked to prove that they have their key now: `offered`, to those that can, by default. */
+  readonly challenge?: ChallengePolicy
   readonly storeLimits?: Partial<StoreLimits>
   readonly routing?: Partial<RoutingLimits>
   readonly host?: Pick<AcnHostOptions, 'limits' | 'timeouts'>
@@ -137,6 +140,7 @@ export class AcnNode {
       handler: this.router,
       peerKey: this.key,
       proofs: this.#proofs,
+      challenge: this.#options.challenge ?? 'offered',
       onError: (error: unknown) => this.#log('warning', `an agent could not be served: ${nameOf(error)}`),
     }
     const registrationDelayMs = settings.registrationDelay * 1000
@@ -278,6 +282,8 @@ async function createParts(options: AcnNodeOptions): Promise<Parts> {
       store,
       peerPublicKey: key.publicKeyHex,
       registrationDelay: settings.registrationDelay * 1000,
+      asksProofs: options.challenge !== 'off',
+      ...(settings.pipe && { ownAgent: settings.pipe.agentAddress }),
       observer: metrics.observer(log),
       ...(options.senderCheck && { senderCheck: options.senderCheck }),
       ...(options.routing && { limits: options.routing }),

@@ -71,6 +71,10 @@ export interface AcnRouterOptions {
   readonly peerPublicKey: string
   /** `log` lets envelopes pass whose sender is not the agent that the record proves. */
   readonly senderCheck?: 'refuse' | 'log'
+  /** Address of the agent at the node's pipe, when it has one. */
+  readonly ownAgent?: string
+  /** Whether agents are asked for fresh proofs, so that those that can give them are held to it. */
+  readonly asksProofs?: boolean
   /** Milliseconds to wait before the registration of a relay client. */
   readonly registrationDelay?: number
   readonly observer?: RoutingObserver
@@ -87,7 +91,15 @@ interface LocalAgent {
   readonly sources: Set<AgentSource>
   /** Milliseconds since 1970; while no session is there. */
   awaySince: number
+  /** Milliseconds since 1970 at which it was last here with a fresh proof; 0 when it never was. */
+  provenAt: number
 }
+
+/**
+ * How long after an agent was here with a fresh proof nobody gets in without one, ms. Its record is known to others; who
+ * copied it waits for the agent to be away. An agent that goes over to a program without challenges waits for as long.
+ */
+const PROVEN_FOR = 24 * 3_600_000
 
 const REFUSAL_TEXT = 'nothing more can be stored for the agent'
 
@@ -137,7 +149,9 @@ export class AcnRouter implements EntranceHandler {
   async restore(): Promise<string[]> {
     for (let afterAddress = ''; ; ) {
       const page = await this.#store.listRegistrations({ afterAddress, limit: 1000 })
-      for (const { kind, record } of page) if (kind !== 'remote') this.#agent(record, kind)
+      for (const { kind, record, provenAt = 0 } of page) {
+        if (kind !== 'remote') this.#agent(record, kind).provenAt = provenAt
+      }
       const last = page.at(-1)
       if (!last) break
       afterAddress = last.record.address
@@ -193,8 +207,27 @@ export class AcnRouter implements EntranceHandler {
 
   async onRegister(session: AgentSession): Promise<void> {
     const started = performance.now()
-    await this.#register(session.record, session.kind, session.registeredAt)
+    if (!this.#isTrusted(session)) {
+      this.#observer.log(
+        'warning',
+        `a registration of ${session.address} (${session.source}) has no fresh proof: refused`,
+      )
+      throw new AcnStatusError(STATUS.ERROR_INVALID_PROOF, 'a fresh proof is needed')
+    }
+    const provenAt = session.answeredChallenge ? { provenAt: session.registeredAt } : {}
+    await this.#register(session.record, session.kind, session.registeredAt, provenAt)
     this.#observer.registered(session.kind, performance.now() - started)
+  }
+
+  /** Whether the agent's record is enough, which is a text that others know, or a fresh proof was given with it. */
+  #isTrusted({ kind, address, answeredChallenge }: AgentSession): boolean {
+    if (kind === 'direct' || answeredChallenge) return true
+    if (address === this.#options.ownAgent) return false
+    if (!this.#options.asksProofs) return true
+    const agent = this.#agents.get(address)
+    if (!agent) return true
+    const isHere = [...agent.sources].some(({ session }) => session.answeredChallenge)
+    return !isHere && agent.provenAt + PROVEN_FOR <= Date.now()
   }
 
   pending(session: AgentSession): PendingSource {
@@ -293,9 +326,15 @@ export class AcnRouter implements EntranceHandler {
 
   // Registrations
 
-  async #register(record: AgentRecord, kind: RegistrationKind, issuedAt: number): Promise<void> {
-    await this.#store.putRegistration({ kind, record, issuedAt })
+  async #register(
+    record: AgentRecord,
+    kind: RegistrationKind,
+    issuedAt: number,
+    proven: { readonly provenAt?: number } = {},
+  ): Promise<void> {
+    await this.#store.putRegistration({ kind, record, issuedAt, ...proven })
     const agent = this.#agent(record, kind)
+    agent.provenAt = proven.provenAt ?? 0
     this.#relayClients += Number(kind === 'relay') - Number(agent.kind === 'relay')
     agent.kind = kind
     agent.record = record
@@ -306,7 +345,7 @@ export class AcnRouter implements EntranceHandler {
   #agent(record: AgentRecord, kind: RegistrationKind): LocalAgent {
     let agent = this.#agents.get(record.address)
     if (!agent) {
-      agent = { kind, record, sources: new Set(), awaySince: Date.now() }
+      agent = { kind, record, sources: new Set(), awaySince: Date.now(), provenAt: 0 }
       this.#agents.set(record.address, agent)
       if (kind === 'relay') this.#relayClients++
     }
@@ -317,10 +356,20 @@ export class AcnRouter implements EntranceHandler {
     agent.sources.delete(source)
     this.#observer.attached(source.session.kind, -1)
     agent.awaySince = Date.now()
+    if (source.session.answeredChallenge) this.#noteProven(agent, source.session)
     choose(agent)
     if (agent.sources.size > 0 || this.#abort.signal.aborted) return
     const { address } = source.session
     for (const sender of this.#admission.sendersTo(address)) this.#send(address, sender)
+  }
+
+  /** The time without which nobody gets in begins when the agent goes. */
+  #noteProven(agent: LocalAgent, { kind, record, registeredAt: issuedAt }: AgentSession): void {
+    if (agent.kind !== kind || agent.provenAt === 0) return
+    agent.provenAt = Date.now()
+    this.#store.putRegistration({ kind, record, issuedAt, provenAt: agent.provenAt }).catch(() => {
+      this.#observer.log('warning', 'the time of a fresh proof could not be kept')
+    })
   }
 
   async #takeFromPeer(

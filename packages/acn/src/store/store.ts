@@ -17,6 +17,8 @@ export interface Registration {
   readonly issuedAt: number
   /** Absent when it holds until another takes its place. */
   readonly expiresAt?: number
+  /** When the agent was last here with a fresh proof, an answer to a challenge; absent when it never was. */
+  readonly provenAt?: number
   /** The representing peer's signed statement, in whatever encoding peers exchange it. */
   readonly attestation?: Uint8Array
 }

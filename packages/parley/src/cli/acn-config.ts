@@ -14,7 +14,7 @@ const NODE_KEYS: Readonly<Record<string, string>> = {
   monitoring: ENV.monitoring,
   registration_delay: ENV.registrationDelay,
 }
-const OTHER_NODE_KEYS = ['key_file', 'entry_peers', 'data', 'sender_check']
+const OTHER_NODE_KEYS = ['key_file', 'entry_peers', 'data', 'sender_check', 'challenge']
 const AGENT_KEYS = ['port', 'record']
 
 /**
@@ -42,10 +42,9 @@ export async function readAcnConfig(file: string): Promise<AcnNodeOptions> {
   const { storagePaths } = await import('@parley/acn/node')
   const paths = storagePaths(settings)
   const data = nodeTable.data === undefined ? undefined : path(textOf('node.data', nodeTable.data))
-  const senderCheck = nodeTable.sender_check ?? 'refuse'
-  if (senderCheck !== 'refuse' && senderCheck !== 'log')
-    throw new Error('node.sender_check: "refuse" or "log" is needed')
-  return { settings, ...(data === undefined ? paths : { dataFolder: data }), senderCheck }
+  const senderCheck = choiceOf('node.sender_check', nodeTable.sender_check, ['refuse', 'log'])
+  const challenge = choiceOf('node.challenge', nodeTable.challenge, ['offered', 'required', 'off'])
+  return { settings, ...(data === undefined ? paths : { dataFolder: data }), senderCheck, challenge }
 }
 
 async function agentVariables(agent: Readonly<Record<string, unknown>>, path: (text: string) => string) {
@@ -74,6 +73,13 @@ function tableOf(name: string, value: unknown, keys: readonly string[]): Readonl
 function textOf(name: string, value: unknown): string {
   if (typeof value !== 'string' || value === '') throw new Error(`${name}: a text is needed`)
   return value
+}
+
+/** One of the words; the first when nothing is said. */
+function choiceOf<T extends string>(name: string, value: unknown, words: readonly [T, ...T[]]): T {
+  const choice = words.find((word) => word === (value ?? words[0]))
+  if (choice === undefined) throw new Error(`${name}: one of ${words.join(', ')} is needed`)
+  return choice
 }
 
 function listOf(name: string, value: unknown): readonly string[] {

@@ -39,6 +39,7 @@ The TOML file has these keys; paths are relative to it:
   data = "acn-data"                     # folder of the durable store
   registration_delay = 0                # seconds
   sender_check = "refuse"               # or "log"
+  challenge = "offered"                 # fresh proofs of agents that can give them; "required" of all; "off"
 
   [agent]                               # the node's own agent, left out when there is none
   port = 10000                          # port of this machine on which it listens for its node

@@ -4,7 +4,7 @@ import type { Registration, RegistrationKind } from '../store.ts'
 import type { RegistrationQuery } from './operations.ts'
 import { isStorable } from './stored-text.ts'
 
-const COLUMNS = 'address, kind, issued_at, expires_at, record, attestation'
+const COLUMNS = 'address, kind, issued_at, expires_at, record, attestation, proven_at'
 
 type Tuple = [
   address: string,
@@ -13,6 +13,7 @@ type Tuple = [
   expiresAt: number | null,
   record: Uint8Array,
   attestation: Uint8Array | null,
+  provenAt: number | null,
 ]
 
 /** Where agents are attached: one row an agent, its newest registration. */
@@ -29,7 +30,7 @@ export class RegistrationTable {
     const rows = (sql: string) => database.prepare(sql).raw()
     this.#statements = {
       get: rows(`SELECT ${COLUMNS} FROM registrations WHERE address = ?`),
-      put: database.prepare(`INSERT OR REPLACE INTO registrations (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)`),
+      put: database.prepare(`INSERT OR REPLACE INTO registrations (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)`),
       delete: database.prepare('DELETE FROM registrations WHERE address = ? AND issued_at = ?'),
       evict: database.prepare(
         'DELETE FROM registrations WHERE address = (SELECT address FROM registrations ORDER BY issued_at LIMIT 1)',
@@ -56,13 +57,14 @@ export class RegistrationTable {
     this.#count = count
   }
 
-  put({ kind, record, issuedAt, expiresAt, attestation }: Registration): boolean {
+  put({ kind, record, issuedAt, expiresAt, attestation, provenAt }: Registration): boolean {
     const { address } = record
     if (!isStorable(address)) return false
     const present = this.#statements.get.get([address]) as Tuple | undefined
     if (present && present[2] > issuedAt) return false
     const bytes = encodeAgentRecord(record)
-    this.#statements.put.run([address, kind, issuedAt, expiresAt ?? null, bytes, attestation ?? null])
+    const rest = [expiresAt ?? null, bytes, attestation ?? null, provenAt ?? null]
+    this.#statements.put.run([address, kind, issuedAt, ...rest])
     if (!present) this.#count++
     while (this.#count > this.#limit) this.#count -= this.#statements.evict.run([]).changes
     return true
@@ -102,12 +104,13 @@ export class RegistrationTable {
   }
 }
 
-function toRegistration([, kind, issuedAt, expiresAt, record, attestation]: Tuple): Registration {
+function toRegistration([, kind, issuedAt, expiresAt, record, attestation, provenAt]: Tuple): Registration {
   return {
     kind: kind as RegistrationKind,
     record: decodeAgentRecord(record),
     issuedAt,
     ...(expiresAt !== null && { expiresAt }),
     ...(attestation && { attestation }),
+    ...(provenAt !== null && { provenAt }),
   }
 }

@@ -95,4 +95,8 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE not_delivered ADD COLUMN to_report INTEGER NOT NULL DEFAULT 0;
   CREATE INDEX not_delivered_to_report ON not_delivered (sender, number) WHERE to_report = 1;
   `,
+  // When the agent was last here with a fresh proof.
+  `
+  ALTER TABLE registrations ADD COLUMN proven_at INTEGER;
+  `,
 ]
