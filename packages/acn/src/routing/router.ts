@@ -11,7 +11,14 @@ import {
   type StatusBody,
   SUCCESS_MESSAGE,
 } from '../protocol/index.ts'
-import type { AcnStore, EnqueueOutcome, NewEnvelope, NotDeliveredReason, RegistrationKind } from '../store/index.ts'
+import type {
+  AcnStore,
+  EnqueueOutcome,
+  NewEnvelope,
+  NotDeliveredReason,
+  Registration,
+  RegistrationKind,
+} from '../store/index.ts'
 import { AgentSource } from './agent-source.ts'
 import { Holding, type QueuedEnvelope } from './holding.ts'
 import { Limiter } from './limiter.ts'
@@ -149,9 +156,7 @@ export class AcnRouter implements EntranceHandler {
   async restore(): Promise<string[]> {
     for (let afterAddress = ''; ; ) {
       const page = await this.#store.listRegistrations({ afterAddress, limit: 1000 })
-      for (const { kind, record, provenAt = 0 } of page) {
-        if (kind !== 'remote') this.#agent(record, kind).provenAt = provenAt
-      }
+      for (const registration of page) await this.#restoreAgent(registration)
       const last = page.at(-1)
       if (!last) break
       afterAddress = last.record.address
@@ -164,6 +169,16 @@ export class AcnRouter implements EntranceHandler {
       after = last.number
     }
     return [...this.#agents.keys()]
+  }
+
+  async #restoreAgent({ kind, record, issuedAt, provenAt = 0 }: Registration): Promise<void> {
+    if (kind === 'remote') return
+    // An agent that had this node for its own and has it no more: it is elsewhere, or nowhere.
+    if (kind === 'direct' && record.address !== this.#options.ownAgent) {
+      await this.#store.deleteRegistration(record.address, issuedAt)
+      return
+    }
+    this.#agent(record, kind).provenAt = provenAt
   }
 
   /** Begins to send what waits for agents elsewhere. */

@@ -81,6 +81,27 @@ test('a node whose own agent is gone goes on, and gives it what waited when it i
   assert.equal(lines.filter((line) => line === 'connected to the agent').length, 2)
 })
 
+test('a node that starts again without its agent does not stand for it; what waited follows it to its new node', async (t) => {
+  const first = await startNode(t, peerSettings())
+  const dataFolder = await folderOf(t)
+  const { node, agent, settings, identity } = await startWithAgent(t, [first], { dataFolder })
+  const sender = await TestAgent.delegate(t, node)
+  await agent.client.close()
+  await agent.entry?.close()
+  const words = numbered(5)
+  for (const word of words) assert.equal(await sender.send(agent, word), STATUS.SUCCESS)
+  await sender.client.close()
+  await node.stop()
+
+  const { pipe, record, ...standalone } = settings
+  assert.ok(pipe && record)
+  const again = await startNode(t, standalone, { dataFolder })
+  assert.equal(again.router.isRegistered(agent.address), false)
+  assert.equal(again.router.waiting, words.length)
+  const elsewhere = await TestAgent.delegate(t, first, identity)
+  assert.deepEqual(await elsewhere.receive(words.length), words)
+})
+
 test('another sender than the registered agent is refused', async (t) => {
   const node = await startNode(t, peerSettings())
   const [one, other] = [await TestAgent.delegate(t, node), await TestAgent.delegate(t, node)]

@@ -165,8 +165,9 @@ export async function startWithAgent(
   {
     relayed = false,
     log,
+    dataFolder,
     ...rest
-  }: Partial<NodeSettings> & { readonly relayed?: boolean; readonly log?: NonNullable<AcnNodeOptions['log']> } = {},
+  }: Partial<NodeSettings> & Partial<Pick<AcnNodeOptions, 'log' | 'dataFolder'>> & { readonly relayed?: boolean } = {},
 ): Promise<{ node: AcnNode; agent: TestAgent; identity: AgentIdentity; settings: NodeSettings }> {
   const identity = newIdentity()
   const entry = await PipeEntry.listen()
@@ -180,7 +181,7 @@ export async function startWithAgent(
     record: await identity.recordFor(new PeerKey(peerKey).publicKeyHex),
   }
   const [node, agent] = await Promise.all([
-    startNode(t, settings, log ? { log } : {}),
+    startNode(t, settings, { ...(log && { log }), ...(dataFolder !== undefined && { dataFolder }) }),
     TestAgent.direct(t, identity, entry),
   ])
   return { node, agent, identity, settings }
