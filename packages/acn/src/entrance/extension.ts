@@ -15,6 +15,7 @@ import type { EnvelopeId } from '../store/index.ts'
  *   bytes challenge = 4;          // 32 bytes, in an empty message that answers Register
  *   string challenge_answer = 5;  // in the Register that follows
  *   Report report = 6;            // in an empty message
+ *   uint32 position = 7;          // of an envelope between peers: docs/acn-link.md
  * }
  * message Report {
  *   bytes envelope_id = 1;
@@ -35,6 +36,8 @@ export interface Extension {
   /** A signature in the agent's ledger's own text form. */
   readonly challengeAnswer?: string
   readonly report?: WireReport
+  /** Of an envelope between two Parley peers: see `link/`. */
+  readonly position?: number
 }
 
 /** A delivery report as it is on the wire: a later version may know more reasons. */
@@ -86,7 +89,7 @@ export function decodeExtended(body: Uint8Array): { message: AcnMessage; extensi
 
 /** The protobuf bytes of the extension alone. */
 export function encodeExtension(extension: Extension): Uint8Array {
-  const { capabilities, window, id, challenge, challengeAnswer, report } = extension
+  const { capabilities, window, id, challenge, challengeAnswer, report, position } = extension
   const writer = new BinaryWriter()
   if (capabilities !== undefined) writer.tag(1, WireType.Varint).uint32(capabilities)
   if (window !== undefined) writer.tag(2, WireType.Varint).uint32(window)
@@ -94,6 +97,7 @@ export function encodeExtension(extension: Extension): Uint8Array {
   if (challenge !== undefined) writer.tag(4, WireType.LengthDelimited).bytes(challenge)
   if (challengeAnswer !== undefined) writer.tag(5, WireType.LengthDelimited).string(challengeAnswer)
   if (report !== undefined) writer.tag(6, WireType.LengthDelimited).bytes(encodeReport(report))
+  if (position !== undefined) writer.tag(7, WireType.Varint).uint32(position)
   return writer.finish()
 }
 
@@ -143,6 +147,7 @@ function readField(reader: BinaryReader, field: number, type: WireType): Extensi
   if (type === WireType.Varint) {
     if (field === 1) return { capabilities: reader.uint32() }
     if (field === 2) return { window: reader.uint32() }
+    if (field === 7) return { position: reader.uint32() }
   }
   if (type === WireType.LengthDelimited) {
     if (field === 3) return { id: readId(reader.bytes()) }

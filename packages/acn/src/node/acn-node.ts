@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createSessionCertificate, DelegateServer } from '../delegate/index.ts'
 import type { ChallengePolicy } from '../entrance/challenge.ts'
+import { serveLinks } from '../link/index.ts'
 import { MailboxServer } from '../mailbox/index.ts'
 import { MonitoringServer, NodeMetrics } from '../metrics/index.ts'
 import { AcnHost, type AcnHostOptions } from '../peer/index.ts'
@@ -165,8 +166,13 @@ export class AcnNode {
       this.#monitoring = monitoring
       this.#closing.push(() => monitoring.close())
     }
-    await serveHandovers(this.host, (handedOver, from) => this.router.receiveHandedOver(handedOver, from.peerId))
-    await this.router.start(new HostNetwork(this.host, this.metrics))
+    await serveHandovers(this.host, ({ transfer, ...handedOver }, from) =>
+      this.router.receiveHandedOver(handedOver, transfer, from.peerId),
+    )
+    await serveLinks(this.host, (received, from) => this.router.receive(received, from.peerId))
+    const network = new HostNetwork(this.host, this.metrics)
+    this.#closing.push(async () => network.close())
+    await this.router.start(network)
     await this.#join(both)
     onListening?.(this.host.multiaddr === undefined ? [] : [this.host.multiaddr])
     await this.#connectAgent(both)

@@ -289,10 +289,10 @@ export class AcnHost {
     })
   }
 
-  /** True when a connected peer is known to speak a protocol. */
-  async speaks(peerId: string, protocol: string): Promise<boolean> {
+  /** Whether a peer speaks a protocol; undefined while it has not said which ones it does. */
+  async speaks(peerId: string, protocol: string): Promise<boolean | undefined> {
     const protocols = await this.#protocolsOf(this.#peerIds.parse(peerId))
-    return protocols.includes(protocol)
+    return protocols.length === 0 ? undefined : protocols.includes(protocol)
   }
 
   /** Stops everything: no announcements, no streams, no connections, no listening. */

@@ -1,4 +1,4 @@
-import type { AcnStore, EnqueueOutcome, EnvelopeNumber, NewEnvelope, PendingEnvelope } from '../store/index.ts'
+import type { AcnStore, EnqueueOutcome, EnvelopeNumber, NewEnvelope, PendingEnvelope, SeenAs } from '../store/index.ts'
 
 /** How long an envelope may be on its way before it is written to disk, ms: most have arrived by then. */
 const HOLD = 100
@@ -18,7 +18,7 @@ type Result = { readonly accepted: true; readonly number: EnvelopeNumber } | Enq
 
 interface Held {
   readonly envelope: QueuedEnvelope
-  readonly seenScope: string | undefined
+  readonly seen: SeenAs | undefined
   readonly done: PromiseWithResolvers<Result>
   /** Its write, once that was asked for. */
   writing: Promise<Result> | undefined
@@ -45,11 +45,7 @@ export class Holding {
    * Takes an envelope.
    * @param offer hands it on; false when nobody can take it now, so that it has to be written at once
    */
-  take(
-    wanted: NewEnvelope,
-    seenScope: string | undefined,
-    offer: (envelope: QueuedEnvelope) => boolean,
-  ): Promise<Result> {
+  take(wanted: NewEnvelope, seen: SeenAs | undefined, offer: (envelope: QueuedEnvelope) => boolean): Promise<Result> {
     const envelope: QueuedEnvelope = {
       ...wanted,
       number: 0,
@@ -58,8 +54,8 @@ export class Holding {
       inFlight: false,
       nextAttemptAt: 0,
     }
-    const held: Held = { envelope, seenScope, done: Promise.withResolvers(), writing: undefined }
-    const isKnown = seenScope !== undefined && !this.#remember(`${seenScope} ${wanted.to} ${wanted.id}`)
+    const held: Held = { envelope, seen, done: Promise.withResolvers(), writing: undefined }
+    const isKnown = seen !== undefined && !this.#remember(`${seen.scope} ${wanted.to} ${seen.id}`)
     this.#held.add(held)
     this.#byEnvelope.set(envelope, held)
     if (isKnown || !isWritable(wanted) || !offer(envelope)) this.flush()
@@ -89,8 +85,8 @@ export class Holding {
   async delivered(envelope: QueuedEnvelope): Promise<void> {
     const held = this.#byEnvelope.get(envelope)
     if (held && this.#held.delete(held)) {
-      const { seenScope } = held
-      if (seenScope !== undefined) this.#track(this.#store.markSeen(seenScope, envelope.id))
+      const { seen } = held
+      if (seen) this.#track(this.#store.markSeen(seen.scope, seen.id))
       held.done.resolve({ accepted: true, number: 0 })
       return
     }
@@ -106,9 +102,9 @@ export class Holding {
   }
 
   #write(held: Held): void {
-    const { envelope, seenScope, done } = held
+    const { envelope, seen, done } = held
     const { number: _, attempts, inFlight, nextAttemptAt, lastStatus, ...wanted } = envelope
-    const writing = this.#store.enqueue(wanted, seenScope === undefined ? {} : { seenScope }).then((outcome) => {
+    const writing = this.#store.enqueue(wanted, seen ? { seen } : {}).then((outcome) => {
       if (outcome.accepted) envelope.number = outcome.number
       return outcome
     })

@@ -1,3 +1,4 @@
-export type { RemoteRoute, ResolveOptions, RoutingNetwork } from './network.ts'
+export type { RemoteRoute, ResolveOptions, RoutingNetwork, SentEnvelope } from './network.ts'
 export type { RoutingObserver } from './observer.ts'
-export { AcnRouter, type RoutingLimits } from './router.ts'
+export { AcnRouter, type FromPeer } from './router.ts'
+export type { RoutingLimits } from './routing-limits.ts'

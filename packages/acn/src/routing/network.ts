@@ -1,4 +1,5 @@
 import type { AgentRecord, StatusBody } from '../protocol/index.ts'
+import type { EnvelopeId } from '../store/index.ts'
 
 /** Where an agent is, as another peer proved it. */
 export interface RemoteRoute {
@@ -27,24 +28,35 @@ export interface RoutingNetwork {
   withdraw(address: string): void
   /** Looks an agent up among other peers. */
   resolve(address: string, options?: ResolveOptions): Promise<RemoteRoute | undefined>
+  /** True when the peer takes envelopes by their ids and in turn: several of a pair may be under way to it. */
+  takesInTurn(route: Pick<RemoteRoute, 'peerId' | 'provider'>): boolean
   /**
-   * Sends an envelope with the sender's record and returns the peer's status, whatever it says.
+   * Sends an envelope and returns the peer's status, whatever it says.
    * @throws when there is no answer
    */
   sendEnvelope(
     route: Pick<RemoteRoute, 'peerId' | 'provider'>,
-    envelope: Uint8Array,
-    record: AgentRecord,
-    options?: { readonly timeout?: number; readonly signal?: AbortSignal },
+    envelope: SentEnvelope,
+    signal: AbortSignal,
   ): Promise<StatusBody>
   /**
    * Passes an envelope that was stored for an agent, which has gone, to the agent's new peer, when that is Parley.
-   * @param envelope with the record of its sender, and that of the agent for this peer
+   * @param envelope with the agent's record for this peer; `transfer` names this handing over
    * @throws when there is no answer
    */
   handOver(
     peerId: string,
-    envelope: { readonly agentRecord: AgentRecord; readonly bytes: Uint8Array; readonly record: AgentRecord },
+    envelope: Omit<SentEnvelope, 'position'> & { readonly transfer: EnvelopeId; readonly agentRecord: AgentRecord },
     signal: AbortSignal,
   ): Promise<StatusBody>
+}
+
+/** An envelope on its way to another peer. */
+export interface SentEnvelope {
+  readonly id: EnvelopeId
+  /** Of those of its pair that are under way: 0 when there were none. */
+  readonly position: number
+  readonly bytes: Uint8Array
+  /** The sender's. */
+  readonly record: AgentRecord
 }

@@ -6,50 +6,62 @@ import type { QueueReader } from './queue-reader.ts'
 
 /** What a sender of one pair works with. */
 export interface PairSenderOptions {
-  readonly to: string
-  readonly sender: string
   readonly reader: QueueReader
   readonly signal: AbortSignal
+  /** Envelopes that may be under way at once: more than one only to a peer that takes them in turn. */
+  readonly window: () => number
   /** Milliseconds until other peers may be asked; undefined when the agent is attached here. */
   readonly waitBefore: () => number | undefined
-  /** One attempt; throws only the signal's reason. */
-  readonly attempt: (envelope: QueuedEnvelope, signal: AbortSignal) => Promise<Action>
+  /**
+   * One attempt; throws only the signal's reason.
+   * @param position 0 after everything before is settled, then 1, 2, … : a peer takes them in this order or not at all
+   */
+  readonly attempt: (envelope: QueuedEnvelope, position: number) => Promise<Action>
   readonly onDelivered: (envelope: QueuedEnvelope) => Promise<void>
   /** The envelope's own fields say when and after how many attempts. */
   readonly onRetry: (envelope: QueuedEnvelope) => Promise<void>
-  readonly onGiveUp: (envelope: QueuedEnvelope, action: Action & { type: 'give-up' }) => Promise<void>
+  readonly onGiveUp: (envelope: QueuedEnvelope, action: GivenUp) => Promise<void>
   readonly onExpired: (envelope: QueuedEnvelope) => Promise<void>
   /** The queue is empty, or the agent is attached here. */
   readonly onEnd: (sender: PairSender) => void
+}
+
+type GivenUp = Action & { type: 'give-up' }
+
+interface UnderWay {
+  readonly envelope: QueuedEnvelope
+  readonly ended: Promise<void>
+  /** Once it has ended; an error when the attempt threw. */
+  result: Action | Error | undefined
 }
 
 /** Wait after a fault of the store before the queue is looked at again. */
 const AFTER_FAULT = 1000
 
 /**
- * Sends what waits from one agent to an agent elsewhere, one after the other: an envelope that meets an obstacle keeps
- * those behind it waiting, so that their order holds.
+ * Sends what waits from one agent to an agent elsewhere: an envelope that meets an obstacle keeps those behind it waiting,
+ * so that their order holds. Those that were under way behind it are sent again.
  */
 export class PairSender {
-  readonly to: string
-  readonly sender: string
   readonly #options: PairSenderOptions
   readonly #bell = new Bell()
-  #current: QueuedEnvelope | undefined
-  /** Attempts at the current envelope that count towards a limit. */
-  #limited = 0
+  /** Taken from the queue and not under way, in order. */
+  #next: QueuedEnvelope[] = []
+  #underWay: UnderWay[] = []
+  #position = 0
+  /** Attempts that count towards a limit, of the envelope that failed last. */
+  #limited = { id: '', count: 0 }
   #offered = false
   #isCancelled = false
 
   constructor(options: PairSenderOptions) {
     this.#options = options
-    this.to = options.to
-    this.sender = options.sender
   }
 
   /** Takes the newest envelope; false when it has to be written first. */
   offer(envelope: QueuedEnvelope): boolean {
     this.#offered = true
+    this.#bell.ring()
     return this.#options.reader.offer(envelope)
   }
 
@@ -61,7 +73,8 @@ export class PairSender {
 
   /** Something has changed for the better: the next attempt is made at once. */
   wake(): void {
-    if (this.#current) this.#current.nextAttemptAt = 0
+    const [first] = this.#next
+    if (first) first.nextAttemptAt = 0
     this.#bell.ring()
   }
 
@@ -75,30 +88,47 @@ export class PairSender {
         await sleep(AFTER_FAULT, undefined, { signal }).catch(() => {})
       }
     }
+    await Promise.all(this.#underWay.map(({ ended }) => ended))
   }
 
   /** False when there is nothing more to do. */
   async #step(): Promise<boolean> {
-    const { reader, signal, waitBefore } = this.#options
+    const { signal, waitBefore, window } = this.#options
+    if (this.#underWay[0]?.result) return this.#settle()
     const before = this.#isCancelled ? undefined : waitBefore()
-    if (before === undefined) return this.#end()
-    if (before > 0) {
+    if (before === undefined) return this.#underWay.length > 0 ? this.#waitForFirst() : this.#end()
+    if (before > 0 && this.#underWay.length === 0) {
       await this.#bell.wait(signal, before)
       return true
     }
-    if (!this.#current) {
-      this.#offered = false
-      this.#current = await reader.next()
-      this.#limited = 0
-      if (!this.#current) return this.#offered || this.#end()
-      if (this.#isCancelled) return true
-    }
+    if (before > 0 || this.#underWay.length >= window()) return this.#waitForFirst()
+    const envelope = await this.#take()
+    if (!envelope) return this.#underWay.length > 0 ? this.#waitForMore() : this.#offered || this.#end()
+    if (this.#isCancelled) return true
     const now = Date.now()
-    const { nextAttemptAt, expiresAt } = this.#current
-    if (expiresAt <= now) await this.#finish(this.#options.onExpired)
-    else if (nextAttemptAt > now) await this.#bell.wait(signal, Math.min(nextAttemptAt, expiresAt) - now)
-    else await this.#attempt(this.#current)
+    const { nextAttemptAt, expiresAt } = envelope
+    if (expiresAt > now && nextAttemptAt <= now) {
+      this.#next.shift()
+      this.#begin(envelope)
+    } else if (this.#underWay.length > 0) {
+      return this.#waitForFirst()
+    } else if (expiresAt <= now) {
+      await this.#options.onExpired(envelope)
+      this.#next.shift()
+    } else {
+      await this.#bell.wait(signal, Math.min(nextAttemptAt, expiresAt) - now)
+    }
     return true
+  }
+
+  /** The next envelope of the queue, which stays in {@link #next}. */
+  async #take(): Promise<QueuedEnvelope | undefined> {
+    if (this.#next.length === 0) {
+      this.#offered = false
+      const envelope = await this.#options.reader.next()
+      if (envelope) this.#next.push(envelope)
+    }
+    return this.#next[0]
   }
 
   /** Called in the same turn as the last look at the queue, so that nothing is offered to one that has ended. */
@@ -107,33 +137,87 @@ export class PairSender {
     return false
   }
 
-  async #attempt(envelope: QueuedEnvelope): Promise<void> {
-    const { signal, attempt, onDelivered, onGiveUp, onRetry } = this.#options
-    const action = await attempt(envelope, signal)
-    signal.throwIfAborted()
-    switch (action.type) {
-      case 'delivered':
-        return this.#finish(onDelivered)
-      case 'give-up':
-        return this.#finish((current) => onGiveUp(current, action))
-      case 'retry': {
-        if (action.limit !== undefined && ++this.#limited >= action.limit) {
-          const reason = action.status === undefined ? 'unanswered' : 'refused'
-          return this.#finish((current) => onGiveUp(current, { type: 'give-up', reason, status: action.status ?? 0 }))
-        }
-        const now = Date.now()
-        envelope.attempts++
-        envelope.nextAttemptAt = now + retryDelay(envelope.attempts, now - envelope.receivedAt)
-        if (action.status !== undefined) envelope.lastStatus = action.status
-        await onRetry(envelope)
-      }
+  #begin(envelope: QueuedEnvelope): void {
+    const attempt = this.#options.attempt(envelope, this.#position++)
+    const begun: UnderWay = {
+      envelope,
+      result: undefined,
+      ended: attempt.then(
+        (action) => {
+          begun.result = action
+        },
+        (error: unknown) => {
+          begun.result = error instanceof Error ? error : new Error('attempt failed')
+        },
+      ),
     }
+    this.#underWay.push(begun)
   }
 
-  async #finish(how: (envelope: QueuedEnvelope) => Promise<void>): Promise<void> {
-    const envelope = this.#current
-    if (!envelope) return
-    await how(envelope)
-    this.#current = undefined
+  async #waitForFirst(): Promise<true> {
+    await this.#underWay[0]?.ended
+    return true
   }
+
+  /** Until the first has ended, or there is something more in the queue. */
+  async #waitForMore(): Promise<true> {
+    if (this.#offered) return true
+    const change = new AbortController()
+    const more = this.#bell.wait(AbortSignal.any([this.#options.signal, change.signal]))
+    more.catch(() => {})
+    await Promise.race([this.#underWay[0]?.ended, more])
+    change.abort()
+    return true
+  }
+
+  /** The first has ended: what arrived is noted together; behind one that did not, all are waited for. */
+  async #settle(): Promise<true> {
+    const failed = this.#underWay.findIndex(({ result }) => !isDelivered(result))
+    const delivered = this.#underWay.splice(0, failed === -1 ? this.#underWay.length : failed)
+    await Promise.all(delivered.map(({ envelope }) => this.#options.onDelivered(envelope)))
+    const [first] = this.#underWay
+    if (!first) {
+      this.#position = 0
+      return true
+    }
+    if (!first.result) return true
+    await Promise.all(this.#underWay.map(({ ended }) => ended))
+    const [, ...behind] = this.#underWay
+    this.#underWay = []
+    this.#position = 0
+    this.#next.unshift(
+      first.envelope,
+      ...behind.filter(({ result }) => !isDelivered(result)).map((one) => one.envelope),
+    )
+    for (const { envelope, result } of behind) if (isDelivered(result)) await this.#options.onDelivered(envelope)
+    this.#options.signal.throwIfAborted()
+    if (!(first.result instanceof Error)) await this.#onFailed(first.envelope, first.result)
+    return true
+  }
+
+  async #onFailed(envelope: QueuedEnvelope, action: Action): Promise<void> {
+    if (action.type === 'delivered') return
+    const end = action.type === 'give-up' ? action : this.#limitOf(envelope, action)
+    if (end) {
+      await this.#options.onGiveUp(envelope, end)
+      this.#next.shift()
+      return
+    }
+    const now = Date.now()
+    envelope.attempts++
+    envelope.nextAttemptAt = now + retryDelay(envelope.attempts, now - envelope.receivedAt)
+    if (action.type === 'retry' && action.status !== undefined) envelope.lastStatus = action.status
+    await this.#options.onRetry(envelope)
+  }
+
+  /** What ends an envelope that failed as often as it may. */
+  #limitOf({ id }: QueuedEnvelope, { limit, status }: Action & { type: 'retry' }): GivenUp | undefined {
+    if (this.#limited.id !== id) this.#limited = { id, count: 0 }
+    if (limit === undefined || ++this.#limited.count < limit) return undefined
+    return { type: 'give-up', reason: status === undefined ? 'unanswered' : 'refused', status: status ?? 0 }
+  }
+}
+
+function isDelivered(result: Action | Error | undefined): boolean {
+  return result !== undefined && !(result instanceof Error) && result.type === 'delivered'
 }

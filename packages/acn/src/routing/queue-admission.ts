@@ -109,7 +109,7 @@ export class QueueAdmission {
     const { promise, resolve, reject } = Promise.withResolvers<EnqueueOutcome>()
     const waiter: Waiter = {
       ...applicant,
-      timer: setTimeout(() => waiter.settle(reason), Math.max(0, applicant.deadline - Date.now())),
+      timer: setTimeout(() => refusePair(account, waiter, reason), Math.max(0, applicant.deadline - Date.now())),
       settle: (refusal) => {
         clearTimeout(waiter.timer)
         account.waiting.delete(waiter)
@@ -155,5 +155,14 @@ export class QueueAdmission {
     account.bytes += bytes
     this.#count += count
     this.#bytes += bytes
+  }
+}
+
+/** Refuses one that waits, and those of its pair behind it: they must not go first. */
+function refusePair({ waiting }: AgentAccount, first: Waiter, reason: EnqueueRefusal): void {
+  let isBehind = false
+  for (const waiter of [...waiting]) {
+    isBehind ||= waiter === first
+    if (isBehind && waiter.sender === first.sender) waiter.settle(reason)
   }
 }

@@ -17,6 +17,7 @@ export {
   type PendingEnvelope,
   type Registration,
   type RegistrationKind,
+  type SeenAs,
   type StoreCounts,
   type StoredNotDelivered,
   StoreError,

@@ -41,6 +41,12 @@ export interface NewEnvelope {
   readonly expiresAt?: number
 }
 
+/** Under what an envelope is remembered, so that it is taken once: the id that it has towards somebody. */
+export interface SeenAs {
+  readonly scope: string
+  readonly id: EnvelopeId
+}
+
 /** How far delivery of a stored envelope has come. */
 export interface DeliveryState {
   /** Attempts that were begun. */
@@ -238,10 +244,10 @@ export interface AcnStore {
 
   /**
    * Appends an envelope to its agent's and its pair's queue.
-   * @param options `seenScope` marks the id as seen in this scope and refuses one that was seen there: in one step, so
-   *   that a repeated envelope is taken once
+   * @param options `seen` marks an id as seen and refuses what was seen under it: in one step, so that a repeated
+   *   envelope is taken once
    */
-  enqueue(envelope: NewEnvelope, options?: { readonly seenScope?: string }): Promise<EnqueueOutcome>
+  enqueue(envelope: NewEnvelope, options?: { readonly seen?: SeenAs }): Promise<EnqueueOutcome>
   /** What waits for an agent, in order of arrival. */
   pending(to: string, page?: Page): Promise<PendingEnvelope[]>
   /** What waits from one sender for an agent, in order of arrival. */

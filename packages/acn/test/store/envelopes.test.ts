@@ -192,22 +192,22 @@ describe('repeated envelopes', () => {
     const folder = await temporaryFolder(t)
     const before = await openStore(t, { folder })
     const id = nextId()
-    const number = numberOf(await before.enqueue(envelope('1', { id }), { seenScope: 'peer' }))
+    const number = numberOf(await before.enqueue(envelope('1', { id }), { seen: { scope: 'peer', id } }))
     await before.delivered([number])
     await before.close()
     const store = await openStore(t, { folder })
-    assert.equal(reasonOf(await store.enqueue(envelope('1', { id }), { seenScope: 'peer' })), 'duplicate')
+    assert.equal(reasonOf(await store.enqueue(envelope('1', { id }), { seen: { scope: 'peer', id } })), 'duplicate')
     assert.equal(await store.markSeen('peer', id), false)
-    numberOf(await store.enqueue(envelope('1', { id }), { seenScope: 'another peer' }))
+    numberOf(await store.enqueue(envelope('1', { id }), { seen: { scope: 'another peer', id } }))
   })
 
   test('one that was refused was not seen', async (t) => {
     const store = await openStore(t, { maxPerPair: 1 })
     const id = nextId()
     const first = numberOf(await store.enqueue(envelope('1')))
-    assert.equal(reasonOf(await store.enqueue(envelope('2', { id }), { seenScope: 'peer' })), 'pair-full')
+    assert.equal(reasonOf(await store.enqueue(envelope('2', { id }), { seen: { scope: 'peer', id } })), 'pair-full')
     await store.delivered([first])
-    numberOf(await store.enqueue(envelope('2', { id }), { seenScope: 'peer' }))
+    numberOf(await store.enqueue(envelope('2', { id }), { seen: { scope: 'peer', id } }))
   })
 
   test('the ids seen longest ago are forgotten', async (t) => {

@@ -78,12 +78,12 @@ export class AcnDatabase {
       listRegistrations: (query) => registrations.list(query),
       importRegistrations: ({ name, registrations: list }) => registrations.import(name, list),
       wasImported: ({ name }) => registrations.wasImported(name),
-      enqueue({ envelope, seenScope }) {
-        if (seenScope !== undefined && journal.wasSeen(seenScope, envelope.id)) {
+      enqueue({ envelope, seen }) {
+        if (seen && journal.wasSeen(seen.scope, seen.id)) {
           return { accepted: false, reason: 'duplicate' }
         }
         const outcome = queues.enqueue(envelope)
-        if (outcome.accepted && seenScope !== undefined) journal.markSeen(seenScope, envelope.id)
+        if (outcome.accepted && seen) journal.markSeen(seen.scope, seen.id)
         return outcome
       },
       pending: ({ to, page }) => queues.pending(to, page),

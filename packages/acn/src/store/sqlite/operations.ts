@@ -9,6 +9,7 @@ import type {
   PendingEnvelope,
   Registration,
   RegistrationKind,
+  SeenAs,
   StoreCounts,
   StoredNotDelivered,
   StoreLimits,
@@ -42,7 +43,7 @@ export interface Operations {
   listRegistrations: { ask: RegistrationQuery; answer: Registration[] }
   importRegistrations: { ask: { name: string; registrations: readonly Registration[] }; answer: number | undefined }
   wasImported: { ask: { name: string }; answer: boolean }
-  enqueue: { ask: { envelope: NewEnvelope; seenScope?: string }; answer: EnqueueOutcome }
+  enqueue: { ask: { envelope: NewEnvelope; seen?: SeenAs }; answer: EnqueueOutcome }
   pending: { ask: { to: string; page: FullPage }; answer: PendingEnvelope[] }
   pendingOfPair: { ask: { to: string; sender: string; page: FullPage }; answer: PendingEnvelope[] }
   listPairs: { ask: FullPage; answer: (PairSummary & { readonly number: number })[] }

@@ -16,6 +16,7 @@ import {
   type PendingEnvelope,
   type Registration,
   type RegistrationKind,
+  type SeenAs,
   type StoreCounts,
   type StoredNotDelivered,
   StoreError,
@@ -136,8 +137,8 @@ export class SqliteAcnStore implements AcnStore {
     return this.#ask('wasImported', { name })
   }
 
-  enqueue(envelope: NewEnvelope, { seenScope }: { readonly seenScope?: string } = {}): Promise<EnqueueOutcome> {
-    return this.#ask('enqueue', seenScope === undefined ? { envelope } : { envelope, seenScope })
+  enqueue(envelope: NewEnvelope, { seen }: { readonly seen?: SeenAs } = {}): Promise<EnqueueOutcome> {
+    return this.#ask('enqueue', seen ? { envelope, seen } : { envelope })
   }
 
   pending(to: string, page: Page = {}): Promise<PendingEnvelope[]> {

@@ -1,0 +1,153 @@
+import { DecodeError } from '@parley/core/encoding'
+import type { AcnHost, FrameChannel, RemotePeer } from '../peer/index.ts'
+import {
+  AcnStatusError,
+  decodeEnvelope,
+  type Envelope,
+  STATUS,
+  type StatusBody,
+  SUCCESS_MESSAGE,
+} from '../protocol/index.ts'
+import { type ProofCache, verifyRepresentation } from '../record/index.ts'
+import {
+  decodeLinkEnvelope,
+  encodeLinkStatus,
+  LINK_PROTOCOL,
+  LINK_WINDOW,
+  LINK_WINDOW_BYTES,
+  type LinkEnvelope,
+} from './link-frames.ts'
+
+/** An envelope that came over a link, its record proven for the sending peer. */
+export interface ReceivedByLink extends Omit<LinkEnvelope, 'position'> {
+  readonly envelope: Envelope
+  /** To be called when its place in the queue is sure: the next one of the pair is taken then. */
+  readonly onQueued: () => void
+}
+
+/**
+ * Takes an envelope; success is answered when it resolves.
+ * @throws AcnStatusError to refuse it
+ */
+export type LinkHandler = (received: ReceivedByLink, from: RemotePeer) => Promise<void>
+
+/** Takes envelopes that other Parley peers send by links. */
+export async function serveLinks(host: AcnHost, receive: LinkHandler): Promise<void> {
+  await host.serveChannels(LINK_PROTOCOL, (channel, from) =>
+    new IncomingLink(channel, from, host.proofs, receive).run(),
+  )
+}
+
+const NOT_IN_TURN: StatusBody = { code: STATUS.ERROR_AGENT_NOT_READY, msgs: ['one before it was not taken'] }
+const SUCCESS: StatusBody = SUCCESS_MESSAGE.body ?? { code: STATUS.SUCCESS, msgs: [] }
+
+/** A run of envelopes of one pair: those from position 0 on. */
+interface Run {
+  /** The position that is taken next; -1 when one was not taken. */
+  expected: number
+  underWay: number
+  /** Resolves when the newest has its place. */
+  turn: Promise<void>
+}
+
+/** The receiving side of a link. */
+class IncomingLink {
+  readonly #channel: FrameChannel
+  readonly #from: RemotePeer
+  readonly #proofs: ProofCache
+  readonly #receive: LinkHandler
+  /** Runs that have something under way, or may be continued; in order of their last envelope. */
+  readonly #runs = new Map<string, Run>()
+  #unanswered = 0
+  #size = 0
+  #onRoom: (() => void) | undefined
+
+  constructor(channel: FrameChannel, from: RemotePeer, proofs: ProofCache, receive: LinkHandler) {
+    this.#channel = channel
+    this.#from = from
+    this.#proofs = proofs
+    this.#receive = receive
+  }
+
+  /** @throws DecodeError, LinkError when the peer does not keep to the protocol: the stream is reset */
+  async run(): Promise<void> {
+    for (let body = await this.#channel.read(); body; body = await this.#channel.read()) {
+      const sent = decodeLinkEnvelope(body)
+      this.#unanswered++
+      this.#size += sent.bytes.length
+      void this.#answer(sent)
+      // A peer that keeps to the window never makes this wait.
+      while (this.#unanswered > LINK_WINDOW || this.#size > 2 * LINK_WINDOW_BYTES) await this.#room()
+    }
+  }
+
+  async #answer(sent: LinkEnvelope): Promise<void> {
+    const status = await this.#take(sent)
+    this.#unanswered--
+    this.#size -= sent.bytes.length
+    this.#onRoom?.()
+    // When it cannot be sent the peer asks again, by the same id.
+    await this.#channel.write(encodeLinkStatus(sent.id, status)).catch(() => {})
+  }
+
+  async #take(sent: LinkEnvelope): Promise<StatusBody> {
+    try {
+      const envelope = decodeEnvelope(sent.bytes)
+      const { record } = sent
+      const expectation = { expectedAddress: record.address, representativePublicKey: this.#from.publicKey }
+      verifyRepresentation(record, expectation, { cache: this.#proofs })
+      return await this.#takeInTurn(sent, envelope)
+    } catch (error) {
+      return statusOfError(error)
+    }
+  }
+
+  async #takeInTurn({ position, ...sent }: LinkEnvelope, envelope: Envelope): Promise<StatusBody> {
+    const run = this.#runOf(envelope, position)
+    if (run?.expected !== position) return NOT_IN_TURN
+    run.expected = position + 1
+    run.underWay++
+    const { turn: before } = run
+    const turn = Promise.withResolvers<void>()
+    run.turn = turn.promise
+    try {
+      await before
+      if (run.expected === -1) return NOT_IN_TURN
+      await this.#receive({ ...sent, envelope, onQueued: turn.resolve }, this.#from)
+      return SUCCESS
+    } catch (error) {
+      run.expected = -1
+      return statusOfError(error)
+    } finally {
+      run.underWay--
+      turn.resolve()
+    }
+  }
+
+  #runOf({ to, sender }: Envelope, position: number): Run | undefined {
+    const key = `${to.length}:${to}${sender}`
+    const known = this.#runs.get(key)
+    if (position > 0) return known
+    const run: Run = { expected: 0, underWay: 0, turn: known?.turn ?? Promise.resolve() }
+    this.#runs.delete(key)
+    this.#runs.set(key, run)
+    for (const [oldest, { underWay }] of this.#runs) {
+      if (this.#runs.size <= 2 * LINK_WINDOW) break
+      if (underWay === 0) this.#runs.delete(oldest)
+    }
+    return run
+  }
+
+  #room(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onRoom = resolve
+    })
+  }
+}
+
+/** Faults of our own are not described to others. */
+function statusOfError(error: unknown): StatusBody {
+  if (error instanceof AcnStatusError) return { code: error.code, msgs: [error.message] }
+  if (error instanceof DecodeError) return { code: STATUS.ERROR_DECODE, msgs: ['envelope cannot be decoded'] }
+  return { code: STATUS.ERROR_GENERIC, msgs: ['internal error'] }
+}

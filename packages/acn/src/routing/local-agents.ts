@@ -1,0 +1,112 @@
+import type { AgentSession } from '../entrance.ts'
+import type { AgentRecord } from '../protocol/index.ts'
+import type { RegistrationKind } from '../store/index.ts'
+import type { AgentSource } from './agent-source.ts'
+
+/** Sessions of one agent, those that get its envelopes first in front: `spec/acn.md §9`. */
+const PREFERENCE = ['mailbox', 'direct', 'delegate'] as const
+
+/** An agent that is registered at this node. */
+export interface LocalAgent {
+  kind: RegistrationKind
+  record: AgentRecord
+  readonly sources: Set<AgentSource>
+  /** Milliseconds since 1970; while no session is there. */
+  awaySince: number
+  /** Milliseconds since 1970 at which it was last here with a fresh proof; 0 when it never was. */
+  provenAt: number
+}
+
+/**
+ * How long after an agent was here with a fresh proof nobody gets in without one, ms. Its record is known to others; who
+ * copied it waits for the agent to be away. An agent that goes over to a program without challenges waits for as long.
+ */
+const PROVEN_FOR = 24 * 3_600_000
+
+/** The agents that are registered at this node, attached or away. */
+export class LocalAgents {
+  readonly #agents = new Map<string, LocalAgent>()
+  #relayClients = 0
+
+  /** Agents of relay clients. */
+  get relayClients(): number {
+    return this.#relayClients
+  }
+
+  get addresses(): string[] {
+    return [...this.#agents.keys()]
+  }
+
+  get(address: string): LocalAgent | undefined {
+    return this.#agents.get(address)
+  }
+
+  values(): Iterable<LocalAgent> {
+    return this.#agents.values()
+  }
+
+  /** The agent of a record, added when it is not there; one that is there keeps its record. */
+  ensure(record: AgentRecord, kind: RegistrationKind): LocalAgent {
+    let agent = this.#agents.get(record.address)
+    if (!agent) {
+      agent = { kind, record, sources: new Set(), awaySince: Date.now(), provenAt: 0 }
+      this.#agents.set(record.address, agent)
+      if (kind === 'relay') this.#relayClients++
+    }
+    return agent
+  }
+
+  /**
+   * The agent registers: this is its record from now on.
+   * @param provenAt when it gave a fresh proof with it, ms since 1970; 0 when it did not
+   */
+  register(record: AgentRecord, kind: RegistrationKind, provenAt: number): LocalAgent {
+    const agent = this.ensure(record, kind)
+    this.#relayClients += Number(kind === 'relay') - Number(agent.kind === 'relay')
+    agent.kind = kind
+    agent.record = record
+    agent.provenAt = provenAt
+    return agent
+  }
+
+  /** Whether a session of the agent is there. */
+  isAttached(address: string): boolean {
+    return (this.#agents.get(address)?.sources.size ?? 0) > 0
+  }
+
+  /** Whether the agent is here with a fresh proof, or was not long ago: its record alone is not enough then. */
+  isProven(address: string): boolean {
+    const agent = this.#agents.get(address)
+    if (!agent) return false
+    const isHere = [...agent.sources].some(({ session }) => session.answeredChallenge)
+    return isHere || agent.provenAt + PROVEN_FOR > Date.now()
+  }
+
+  /** A session of the agent begins: those that it takes the place of are ended. */
+  attach(agent: LocalAgent, source: AgentSource): void {
+    for (const other of [...agent.sources]) {
+      if (supersedes(source.session, other.session)) other.session.detach('superseded')
+    }
+    agent.sources.add(source)
+    choose(agent)
+  }
+
+  /** A session of the agent has ended. */
+  detach(agent: LocalAgent, source: AgentSource): void {
+    agent.sources.delete(source)
+    agent.awaySince = Date.now()
+    choose(agent)
+  }
+}
+
+/** A delegate and a mailbox take each other's place; the pipe of the node's own agent stays. */
+function supersedes(session: AgentSession, other: AgentSession): boolean {
+  return session !== other && session.kind !== 'direct' && other.kind !== 'direct' && session.kind !== other.kind
+}
+
+/** Lets one session of an agent have its envelopes. */
+function choose({ sources }: LocalAgent): void {
+  const kind = PREFERENCE.find((preferred) => [...sources].some(({ session }) => session.kind === preferred))
+  const chosen = [...sources].filter(({ session }) => session.kind === kind).at(-1)
+  for (const source of sources) source.isActive = source === chosen
+}

@@ -1,0 +1,253 @@
+import { createHash } from 'node:crypto'
+import {
+  AcnStatusError,
+  type AgentRecord,
+  peerIdOf,
+  peerPublicKeyFromHex,
+  STATUS,
+  type StatusBody,
+} from '../protocol/index.ts'
+import type { AcnStore } from '../store/index.ts'
+import type { Holding, QueuedEnvelope } from './holding.ts'
+import { Limiter } from './limiter.ts'
+import type { LocalAgents } from './local-agents.ts'
+import type { RemoteRoute, RoutingNetwork } from './network.ts'
+import type { RoutingObserver } from './observer.ts'
+import type { Outcomes } from './outcomes.ts'
+import { PairSender } from './pair-sender.ts'
+import { type Action, actionForPeerFailure, actionForPeerStatus, describeFailure } from './policy.ts'
+import type { QueueAdmission } from './queue-admission.ts'
+import { QueueReader } from './queue-reader.ts'
+import { RouteCache } from './route-cache.ts'
+import type { RoutingLimits } from './routing-limits.ts'
+
+/** What envelopes for agents elsewhere are sent with. */
+export interface RemoteDeliveryOptions {
+  readonly store: AcnStore
+  readonly agents: LocalAgents
+  readonly admission: QueueAdmission
+  readonly holding: Holding
+  readonly outcomes: Outcomes
+  readonly observer: RoutingObserver
+  readonly limits: RoutingLimits
+  /** The peer's own public key, lower-case hexadecimal of 33 bytes. */
+  readonly peerPublicKey: string
+  readonly signal: AbortSignal
+}
+
+/** Envelopes of one pair that may be under way to a peer which takes them by their ids. */
+const PIPELINE = 128
+
+/** Sends what waits for agents elsewhere to their peers, in order for each pair. */
+export class RemoteDelivery {
+  readonly #options: RemoteDeliveryOptions
+  readonly #peerId: string
+  readonly #senders = new Map<string, PairSender>()
+  /** Senders that work now. */
+  readonly #running = new Set<Promise<void>>()
+  readonly #routes = new RouteCache()
+  readonly #firstLookups: Limiter
+  readonly #laterLookups: Limiter
+  readonly #sending: Limiter
+  #network: RoutingNetwork | undefined
+
+  constructor(options: RemoteDeliveryOptions) {
+    this.#options = options
+    const { limits, peerPublicKey } = options
+    this.#peerId = peerIdOf(peerPublicKeyFromHex(peerPublicKey))
+    this.#firstLookups = new Limiter(limits.firstLookups)
+    this.#laterLookups = new Limiter(limits.laterLookups)
+    this.#sending = new Limiter(limits.sending)
+  }
+
+  /** Begins to send what waits in the store. */
+  async start(network: RoutingNetwork): Promise<void> {
+    this.#network = network
+    for (let after = 0; ; ) {
+      const page = await this.#options.store.listPairs({ after, limit: 1000 })
+      for (const { to, sender } of page) this.send(to, sender)
+      const last = page.at(-1)
+      if (!last) break
+      after = last.number
+    }
+  }
+
+  /** Resolves when no sender works any more. */
+  async stopped(): Promise<void> {
+    await Promise.allSettled(this.#running)
+  }
+
+  /** The agent may be elsewhere than it was. */
+  forgetRoute(address: string): void {
+    this.#routes.forget(address)
+  }
+
+  /** Sees to it that what waits from one agent for another is sent. */
+  send(
+    to: string,
+    from: string,
+    { atOnce = false, isAlone = false }: { atOnce?: boolean; isAlone?: boolean } = {},
+  ): PairSender | undefined {
+    const { signal, holding, store, outcomes } = this.#options
+    if (!this.#network || signal.aborted) return undefined
+    const key = pairKey(to, from)
+    const known = this.#senders.get(key)
+    if (known) {
+      if (atOnce) known.wake()
+      return known
+    }
+    // A new reader begins with what is on disk.
+    if (!isAlone) holding.flush()
+    const sender = new PairSender({
+      signal,
+      reader: new QueueReader((after) => store.pendingOfPair(to, from, { after, limit: 64 }), isAlone),
+      window: () => this.#window(to),
+      waitBefore: () => this.#waitBefore(to),
+      attempt: (envelope, position) => this.#attempt(envelope, position),
+      onDelivered: (envelope) => outcomes.delivered(envelope, 'peer'),
+      onGiveUp: (envelope, { reason, status }) => outcomes.giveUp(envelope, reason, status || undefined),
+      onExpired: (envelope) => outcomes.giveUp(envelope, 'expired', envelope.lastStatus),
+      onRetry: (envelope) => this.#noteRetry(envelope),
+      onEnd: (ended) => {
+        if (this.#senders.get(key) === ended) this.#senders.delete(key)
+      },
+    })
+    this.#senders.set(key, sender)
+    const running = sender.run()
+    this.#running.add(running)
+    running.finally(() => this.#running.delete(running)).catch(() => {})
+    return sender
+  }
+
+  /** The agent is here: what waits for it goes no other way. */
+  cancelTo(to: string): void {
+    for (const from of this.#options.admission.sendersTo(to)) {
+      const key = pairKey(to, from)
+      this.#senders.get(key)?.cancel()
+      this.#senders.delete(key)
+    }
+  }
+
+  async #noteRetry(envelope: QueuedEnvelope): Promise<void> {
+    const { holding, store } = this.#options
+    const number = await holding.numberOf(envelope)
+    if (number === undefined) return
+    const { attempts, nextAttemptAt, lastStatus } = envelope
+    const status = lastStatus === undefined ? {} : { lastStatus }
+    await store.setDeliveryState(number, { attempts, inFlight: false, nextAttemptAt, ...status })
+  }
+
+  #window(to: string): number {
+    const route = this.#routes.get(to)
+    return route && this.#network?.takesInTurn(route) ? PIPELINE : 1
+  }
+
+  /** An agent of this node that is away for a moment is waited for. */
+  #waitBefore(to: string): number | undefined {
+    const { agents, limits } = this.#options
+    const agent = agents.get(to)
+    if (!agent || agent.kind === 'relay') return 0
+    if (agent.sources.size > 0) return undefined
+    return Math.max(0, agent.awaySince + limits.awayGrace - Date.now())
+  }
+
+  async #attempt(envelope: QueuedEnvelope, position: number): Promise<Action> {
+    const { holding, observer, signal, store } = this.#options
+    const { to, id } = envelope
+    let action: Action
+    let failure: string
+    try {
+      const status = await this.#sendOrHandOver(envelope, position)
+      // Behind one that was not taken; it is sent again after that.
+      if (position > 0 && status?.code === STATUS.ERROR_AGENT_NOT_READY) return this.#notTaken(envelope)
+      if (status) {
+        action = actionForPeerStatus(status)
+        failure = describeFailure(new AcnStatusError(status.code, ''))
+      } else {
+        action = { type: 'retry', reresolve: false }
+        failure = 'agent was not found'
+      }
+    } catch (error) {
+      signal.throwIfAborted()
+      action = actionForPeerFailure(error)
+      failure = describeFailure(error)
+    }
+    if (action.type === 'retry' && action.reresolve) this.#routes.forget(to)
+    if (action.type !== 'delivered') {
+      await holding.numberOf(envelope)
+      store.addTrace({ id, at: Date.now(), event: 'attempt-failed', detail: failure })
+      // The words are looked for by those who know the Go node's log.
+      if (envelope.attempts === 0) observer.log('warning', `while sending slow envelope: ${id}: ${failure}`)
+    }
+    return action
+  }
+
+  async #notTaken(envelope: QueuedEnvelope): Promise<Action> {
+    await this.#options.holding.numberOf(envelope)
+    return { type: 'retry', reresolve: false, status: STATUS.ERROR_AGENT_NOT_READY }
+  }
+
+  /** The peer's status; undefined when the agent was not found. */
+  async #sendOrHandOver(envelope: QueuedEnvelope, position: number): Promise<StatusBody | undefined> {
+    const { agents, signal } = this.#options
+    const { bytes, to, id } = envelope
+    const own = this.#recordFor(envelope)
+    // Sent by an agent of another peer, for which this one cannot speak: its receiver was here.
+    const record = own ?? envelope.record
+    const agentRecord = agents.get(to)?.record
+    if (!record || (!own && !agentRecord)) return undefined
+    const route = await this.#resolve(envelope)
+    if (!route) return undefined
+    const network = this.#networkOrThrow()
+    if (own && network.takesInTurn(route)) return network.sendEnvelope(route, { id, position, bytes, record }, signal)
+    if (own || !agentRecord) {
+      return this.#sending.run(signal, () => network.sendEnvelope(route, { id, position, bytes, record }, signal))
+    }
+    const transfer = transferId(this.#peerId, id, (await this.#options.holding.numberOf(envelope)) ?? 0)
+    return this.#sending.run(signal, () =>
+      network.handOver(route.peerId, { id, transfer, agentRecord, bytes, record }, signal),
+    )
+  }
+
+  /** The sender's record that names this peer. */
+  #recordFor({ sender, record }: QueuedEnvelope): AgentRecord | undefined {
+    const { agents, peerPublicKey } = this.#options
+    const local = agents.get(sender)
+    const newest = local && local.kind !== 'relay' ? local.record : record
+    return newest?.peerPublicKey === peerPublicKey ? newest : undefined
+  }
+
+  async #resolve({ to, attempts }: QueuedEnvelope): Promise<RemoteRoute | undefined> {
+    const { agents, limits, observer, signal } = this.#options
+    const agent = agents.get(to)
+    if (agent?.kind === 'relay') {
+      const peerId = peerIdOf(peerPublicKeyFromHex(agent.record.peerPublicKey))
+      return { record: agent.record, peerId, provider: peerId }
+    }
+    const known = this.#routes.get(to)
+    if (known) return known
+    const timeout = attempts === 0 ? limits.firstLookup : limits.laterLookup
+    const limiter = attempts === 0 ? this.#firstLookups : this.#laterLookups
+    const network = this.#networkOrThrow()
+    const started = performance.now()
+    const found = await limiter.run(signal, () => network.resolve(to, { timeout, signal }))
+    observer.lookedUp(performance.now() - started)
+    if (!found || found.peerId === this.#peerId) return undefined
+    this.#routes.put(to, found)
+    return found
+  }
+
+  #networkOrThrow(): RoutingNetwork {
+    if (!this.#network) throw new Error('routing has not been started')
+    return this.#network
+  }
+}
+
+/** Names the handing over of an envelope; another one when it comes back and is handed over again. */
+function transferId(peerId: string, id: string, number: number): string {
+  return createHash('sha256').update(`${peerId}:${id}:${number}`).digest('hex').slice(0, 32)
+}
+
+function pairKey(to: string, sender: string): string {
+  return `${to.length}:${to}${sender}`
+}
