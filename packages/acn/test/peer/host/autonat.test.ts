@@ -26,7 +26,7 @@ test('a peer says that it can dial back, as the Go node does; a relay client doe
   t.after(() => client.stop())
   await client.host.join()
   assert.equal(await client.host.speaks(peer.host.peerId, AUTONAT), true)
-  await until(() => peer.host.speaks(client.host.peerId, ENVELOPE_PROTOCOL))
+  await until(async () => (await peer.host.speaks(client.host.peerId, ENVELOPE_PROTOCOL)) === true)
   assert.equal(await peer.host.speaks(client.host.peerId, AUTONAT), false)
 })
 
