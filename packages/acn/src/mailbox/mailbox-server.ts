@@ -29,9 +29,19 @@ import { HEADER, MAX_WAIT, PATH } from './mailbox-headers.ts'
 import { MailboxSession } from './mailbox-session.ts'
 import { MailboxSessions, SESSION_LIMITS, type SessionLimits } from './mailbox-sessions.ts'
 
-const HANDSHAKE_TIMEOUT = 10_000
-const HEADERS_TIMEOUT = 10_000
-const REQUEST_TIMEOUT = 60_000
+/** How long a client may take, ms. */
+export interface MailboxTimeouts {
+  /** For TLS. */
+  readonly handshakeMs: number
+  /** For the head of a request. */
+  readonly headersMs: number
+  /** For a whole request. */
+  readonly requestMs: number
+}
+
+const TIMEOUTS: MailboxTimeouts = { handshakeMs: 10_000, headersMs: 10_000, requestMs: 60_000 }
+/** How often Node looks for requests that are late, ms, unless they may take less. */
+const LOOK_FOR_LATE = 2_000
 const KEEP_ALIVE_TIMEOUT = 65_000
 const MAX_HEADERS = 16 * 1024
 /** How long a client is kept waiting for the answer to its envelope, ms. */
@@ -52,6 +62,7 @@ export interface MailboxServerOptions extends Omit<SessionServing, 'pump'> {
   readonly challenge?: ChallengePolicy
   readonly limits?: Partial<ConnectionLimits>
   readonly sessions?: Partial<SessionLimits>
+  readonly timeouts?: Partial<MailboxTimeouts>
 }
 
 /**
@@ -76,14 +87,16 @@ export class MailboxServer {
     this.#options = options
     this.#counter = new ConnectionCounter({ ...CONNECTION_LIMITS, ...options.limits })
     this.#sessions = new MailboxSessions({ ...SESSION_LIMITS, ...options.sessions })
+    const { handshakeMs, headersMs, requestMs } = { ...TIMEOUTS, ...options.timeouts }
     this.#server = createServer(
       {
         cert: options.certificate.certificatePem,
         key: options.certificate.privateKeyPem,
         minVersion: 'TLSv1.2',
-        handshakeTimeout: HANDSHAKE_TIMEOUT,
-        headersTimeout: HEADERS_TIMEOUT,
-        requestTimeout: REQUEST_TIMEOUT,
+        handshakeTimeout: handshakeMs,
+        headersTimeout: headersMs,
+        requestTimeout: requestMs,
+        connectionsCheckingInterval: Math.min(LOOK_FOR_LATE, headersMs),
         keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
         maxHeaderSize: MAX_HEADERS,
         noDelay: true,

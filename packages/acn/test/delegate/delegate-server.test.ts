@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { connect } from 'node:net'
 import { test } from 'node:test'
 import { decodeEnvelope, STATUS } from '@parley/acn/protocol'
 import { verifySessionCertificate } from '@parley/acn/record'
@@ -58,26 +56,4 @@ test('a client that is not Parley gets the next envelope when it has answered th
   assert.equal(await peer.status(), STATUS.SUCCESS)
   const third = await peer.next()
   assert.equal(third?.type, 'aeaEnvelope')
-})
-
-test('a silent connection, one that stops inside TLS and one that never registers make nobody wait', async (t) => {
-  const { server } = await delegateNode(t)
-  const silent = await Promise.all(
-    Array.from({ length: 60 }, async () => {
-      const socket = connect(server.port, '127.0.0.1')
-      socket.on('error', () => {})
-      await once(socket, 'connect')
-      return socket
-    }),
-  )
-  t.after(() => {
-    for (const socket of silent) socket.destroy()
-  })
-  // The beginning of a ClientHello.
-  silent[0]?.write(Buffer.from('16030100', 'hex'))
-  const unregistered = await FramePeer.tls(server.port)
-  t.after(() => unregistered.destroy())
-  const started = performance.now()
-  await registered(t, server.port, alice.record)
-  assert.ok(performance.now() - started < 2_000)
 })
