@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { AcnNodeOptions } from '@parley/acn/node'
-import { ENV, parseHostPort, readNodeSettings } from '@parley/acn/protocol'
+import { type AgentRecord, ENV, NodeSettingsError, parseHostPort, readNodeSettings } from '@parley/acn/protocol'
 import { parse } from 'smol-toml'
 import { readRecordText } from './acn-record-text.ts'
 
@@ -14,17 +14,25 @@ const NODE_KEYS: Readonly<Record<string, string>> = {
   monitoring: ENV.monitoring,
   registration_delay: ENV.registrationDelay,
 }
+/** What each variable is called in the file. */
+const VARIABLE_KEYS: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(Object.entries(NODE_KEYS).map(([key, variable]) => [variable, `node.${key}`])),
+  [ENV.peerKey]: 'node.key_file',
+  [ENV.entryPeers]: 'node.entry_peers',
+  [ENV.recordAddress]: 'agent.record',
+  [ENV.recordSignature]: 'agent.record',
+}
 const OTHER_NODE_KEYS = ['key_file', 'entry_peers', 'data', 'sender_check', 'challenge']
 const AGENT_KEYS = ['port', 'record']
 
 /**
  * Reads the configuration of a node for people.
- * @throws Error with the key at fault; NodeSettingsError; the system's errors
+ * @throws Error with the key at fault; NodeSettingsError, see {@link inTermsOfConfig}; the system's errors
  */
 export async function readAcnConfig(file: string): Promise<AcnNodeOptions> {
-  const { node, agent, ...rest } = parse(await readFile(file, 'utf8')) as Record<string, unknown>
+  const { node, agent: agentValue, ...rest } = parse(await readFile(file, 'utf8')) as Record<string, unknown>
   const nodeTable = tableOf('node', node ?? {}, [...Object.keys(NODE_KEYS), ...OTHER_NODE_KEYS])
-  const agentTable = agent === undefined ? undefined : tableOf('agent', agent, AGENT_KEYS)
+  const agentTable = agentValue === undefined ? undefined : tableOf('agent', agentValue, AGENT_KEYS)
   const [unknown] = Object.keys(rest)
   if (unknown !== undefined) throw new Error(`${unknown}: unknown key`)
 
@@ -35,9 +43,14 @@ export async function readAcnConfig(file: string): Promise<AcnNodeOptions> {
   }
   environment[ENV.peerKey] = (await readFile(path(textOf('node.key_file', nodeTable.key_file)), 'utf8')).trim()
   environment[ENV.entryPeers] = listOf('node.entry_peers', nodeTable.entry_peers).join(',')
-  const read = readNodeSettings({ ...environment, ...(agentTable && (await agentVariables(agentTable, path))) })
-  // Here a host is where to listen; the Go node's variable knows only the port.
-  const settings = read.delegate ? { ...read, delegate: parseHostPort(String(nodeTable.delegate)) } : read
+  const agent = agentTable && (await readAgent(agentTable, path))
+  const read = readNodeSettings({ ...environment, ...(agent && agentVariables(agent)) })
+  // What the variables do not know: where the delegate service listens but for its port, and the dates of a record.
+  const settings = {
+    ...read,
+    ...(read.delegate && { delegate: parseHostPort(String(nodeTable.delegate)) }),
+    ...(agent && { record: agent.record }),
+  }
 
   const { storagePaths } = await import('@parley/acn/node')
   const paths = storagePaths(settings)
@@ -47,13 +60,31 @@ export async function readAcnConfig(file: string): Promise<AcnNodeOptions> {
   return { settings, ...(data === undefined ? paths : { dataFolder: data }), senderCheck, challenge }
 }
 
-async function agentVariables(agent: Readonly<Record<string, unknown>>, path: (text: string) => string) {
-  const record = readRecordText(await readFile(path(textOf('agent.record', agent.record)), 'utf8'))
-  const port = String(agent.port)
+/** What is wrong, named by the key of the file instead of the variable that says the same. */
+export function inTermsOfConfig(error: unknown): unknown {
+  if (!(error instanceof NodeSettingsError)) return error
+  const key = VARIABLE_KEYS[error.variable]
+  return key === undefined ? error : new Error(error.message.replace(error.variable, key), { cause: error })
+}
+
+interface Agent {
+  readonly record: AgentRecord
+  readonly port: number
+}
+
+async function readAgent(agent: Readonly<Record<string, unknown>>, path: (text: string) => string): Promise<Agent> {
+  const { port } = agent
+  if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new Error('agent.port: a port is needed')
+  }
+  return { port, record: readRecordText(await readFile(path(textOf('agent.record', agent.record)), 'utf8')) }
+}
+
+function agentVariables({ record, port }: Agent): Record<string, string> {
   return {
     [ENV.agentAddress]: record.address,
-    [ENV.toNode]: port,
-    [ENV.toAgent]: port,
+    [ENV.toNode]: String(port),
+    [ENV.toAgent]: String(port),
     [ENV.recordAddress]: record.address,
     [ENV.recordPublicKey]: record.publicKey,
     [ENV.recordPeerPublicKey]: record.peerPublicKey,

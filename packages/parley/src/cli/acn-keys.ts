@@ -1,8 +1,23 @@
 import { randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
-import { AcnStatusError, agentCid, encodeAgentRecord, peerIdOf, peerPublicKeyFromHex } from '@parley/acn/protocol'
-import { createRecord, LEDGERS, type Ledger, ledgerOf, PeerKey, verifyRepresentation } from '@parley/acn/record'
+import {
+  AcnStatusError,
+  agentCid,
+  encodeAgentRecord,
+  peerIdOf,
+  peerPublicKeyFromHex,
+  publicKeyOfPeerId,
+} from '@parley/acn/protocol'
+import {
+  createRecord,
+  LEDGERS,
+  type Ledger,
+  ledgerOf,
+  PeerKey,
+  startOfDay,
+  verifyRepresentation,
+} from '@parley/acn/record'
 import { DecodeError, toHex } from '@parley/core/encoding'
 import { type Command, InvalidArgumentError } from 'commander'
 import { readRecordText } from './acn-record-text.ts'
@@ -45,15 +60,19 @@ export function addAcnKeyCommands(acn: Command, terminal: Terminal): void {
     .description('Make a record and sign it')
     .requiredOption('--ledger <ledger>', `one of ${KINDS}`, keyKind)
     .requiredOption('--key <file>', "file of the agent's private key, hexadecimal")
-    .requiredOption('--peer-public-key <key>', "the peer's public key: 33 bytes, hexadecimal")
-    .option('--not-before <day>', 'first day of validity, YYYY-MM-DD')
-    .option('--not-after <day>', 'end of validity, YYYY-MM-DD')
+    .requiredOption(
+      '--peer-public-key <key>',
+      "the peer's public key, 33 bytes in hexadecimal, or its id",
+      peerPublicKeyOf,
+    )
+    .option('--not-before <day>', 'when validity begins: YYYY-MM-DD, at 0:00 UTC', day)
+    .option('--not-after <day>', 'when it ends', day)
     .action(async (options: MakeOptions) => print(await makeRecord(options)))
   record
     .command('verify')
     .description('Check a record')
     .argument('<record>', 'file of a record as JSON or hexadecimal; - reads it from standard input')
-    .option('--peer-public-key <key>', 'the peer that it must name')
+    .option('--peer-public-key <key>', 'the peer that it must name; its id does as well', peerPublicKeyOf)
     .action(async (file: string, { peerPublicKey }: { peerPublicKey?: string }) => {
       const input = file === '-' ? await text(terminal.input) : await readFile(file, 'utf8')
       await print(checkRecord(input, peerPublicKey))
@@ -75,7 +94,9 @@ interface MakeOptions {
 
 async function makeRecord({ ledger, key, peerPublicKey, notBefore, notAfter }: MakeOptions): Promise<unknown> {
   if (ledger === 'peer') throw new CliError('records are made with the key of an agent', EXIT.malformed)
-  addressOf('peer', peerPublicKey)
+  if (notBefore !== undefined && notAfter !== undefined && notBefore >= notAfter) {
+    throw new CliError('--not-after must be later than --not-before', EXIT.malformed)
+  }
   const record = createRecord(ledger, {
     privateKey: await readKey(key),
     peerPublicKey,
@@ -146,6 +167,22 @@ function keyKind(name: string): KeyKind {
   return kind
 }
 
+/** Lower case, as peers compare it; the record is signed over it. */
+function peerPublicKeyOf(text: string): string {
+  try {
+    if (/^[0-9a-fA-F]*$/.test(text)) return toHex(peerPublicKeyFromHex(text.toLowerCase()))
+    return toHex(publicKeyOfPeerId(text))
+  } catch (error) {
+    if (error instanceof DecodeError) throw new InvalidArgumentError(error.reason)
+    throw error
+  }
+}
+
+function day(text: string): string {
+  if (startOfDay(text) === undefined) throw new InvalidArgumentError('a day is needed: YYYY-MM-DD')
+  return text
+}
+
 function malformed(error: unknown): unknown {
-  return error instanceof DecodeError ? new CliError(error.message, EXIT.malformed) : error
+  return error instanceof DecodeError ? new CliError(error.reason, EXIT.malformed) : error
 }

@@ -25,7 +25,8 @@ export function readRecordText(text: string): AgentRecord {
   } catch {
     throw new DecodeError('record is neither JSON nor hexadecimal', 0)
   }
-  if (typeof value !== 'object' || value === null) throw new DecodeError('record is no JSON object', 0)
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new DecodeError('record is no JSON object', 0)
   const fields = value as Record<string, unknown>
   const entries = FIELDS.map((name) => {
     const field = fields[name] ?? ''

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type { AcnNodeOptions } from '@parley/acn/node'
 import { NodeSettingsError, parseEnvFile, readNodeSettings } from '@parley/acn/protocol'
 import type { Command } from 'commander'
-import { readAcnConfig } from './acn-config.ts'
+import { inTermsOfConfig, readAcnConfig } from './acn-config.ts'
 import { addAcnInspectCommand } from './acn-inspect.ts'
 import { addAcnInstallNodeCommand } from './acn-install-node.ts'
 import { addAcnKeyCommands } from './acn-keys.ts'
@@ -36,7 +36,7 @@ The TOML file has these keys; paths are relative to it:
   delegate = "0.0.0.0:11000"            # services for agents; left out: none
   mailbox = "0.0.0.0:8888"
   monitoring = "127.0.0.1:8080"         # /metrics, /livez, /readyz
-  data = "acn-data"                     # folder of the durable store
+  data = "acn-data"                     # folder of the durable store; else one in the current folder
   registration_delay = 0                # seconds
   sender_check = "refuse"               # or "log"
   challenge = "offered"                 # fresh proofs of agents that can give them; "required" of all; "off"
@@ -52,13 +52,17 @@ cannot be read.`
 async function run(envFile: string | undefined, config: string | undefined, terminal: Terminal): Promise<void> {
   const print = (line: string) => void printLine(terminal.output, line)
   try {
+    if (config !== undefined && envFile !== undefined) throw new Error('an env file or --config, not both')
     const options = config === undefined ? await readEnvironment(envFile) : await readAcnConfig(config)
     // Loaded when a node is run: libp2p would double the time in which every other command starts.
     const { runNodeProcess } = await import('@parley/acn/node')
     await runNodeProcess(options, { print, stop: terminal.stop })
   } catch (error) {
     // Those who start a node look for this in its output.
-    await printLine(terminal.output, `LIBP2P_NODE_PANIC_ERROR : ${reasonOf(error)}`)
+    await printLine(
+      terminal.output,
+      `LIBP2P_NODE_PANIC_ERROR : ${reasonOf(config === undefined ? error : inTermsOfConfig(error))}`,
+    )
     process.exitCode = isUnreadable(error) ? EXIT.failed : EXIT.malformed
   }
 }

@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { type TestContext, test } from 'node:test'
+import { AcnClient, PipeEntry } from '@parley/acn/client'
+import { STATUS } from '@parley/acn/protocol'
+import { CommanderError } from 'commander'
 import { CliError } from '../../src/cli/exit-codes.ts'
 import { createProgram } from '../../src/cli/program.ts'
 
@@ -52,6 +55,27 @@ test('keys, addresses and records of each ledger', async (t) => {
   }
 })
 
+test('a peer is named by its key, in whatever case, or by its id; days have to be days', async (t) => {
+  const folder = await folderOf(t)
+  const peer = JSON.parse(await acn(['keygen', '--ledger', 'peer']))
+  const key = join(folder, 'key')
+  await acn(['keygen', '--ledger', 'cosmos', '--out', key])
+  const make = (...rest: string[]) => acn(['record', 'make', '--ledger', 'cosmos', '--key', key, ...rest])
+  const expected = await make('--peer-public-key', peer.publicKey)
+  assert.equal(JSON.parse(expected).peerPublicKey, peer.publicKey)
+  assert.equal(await make('--peer-public-key', peer.publicKey.toUpperCase()), expected)
+  assert.equal(await make('--peer-public-key', peer.peerId), expected)
+  for (const wrong of ['02ab', '', 'nobody']) await assert.rejects(make('--peer-public-key', wrong), CommanderError)
+  const of = ['--peer-public-key', peer.peerId]
+  await assert.rejects(make(...of, '--not-before', 'tomorrow'), CommanderError)
+  await assert.rejects(make(...of, '--not-before', '2026-02-01', '--not-after', '2026-02-01'), CliError)
+  const file = join(folder, 'record')
+  await writeFile(file, await make(...of, '--not-before', '2020-01-01', '--not-after', '2020-02-01'))
+  await assert.rejects(acn(['record', 'verify', file]), (error) => error instanceof CliError && error.exitCode === 1)
+  await writeFile(file, '[]')
+  await assert.rejects(acn(['record', 'verify', file]), (error) => error instanceof CliError && error.exitCode === 2)
+})
+
 test('content ids and messages', async () => {
   const cid = await acn(['cid', 'fetch19dq2mkcpp6x0aypxt9c9gz6n4fqvax0x9a7t5r'])
   assert.equal(cid.trim(), 'QmZ6ryKyS9rSnesX8YnFLAmFwFuRMdHpE7pQ2V6SjXTbqM')
@@ -70,6 +94,44 @@ test('a node with a TOML file, and what it left in its store', async (t) => {
   assert.match(printed, /^MULTIADDRS_LIST_START\n\/dns4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/\w+\nMULTIADDRS_LIST_END\n/)
   assert.equal(await acn(['trace', '--data', join(folder, 'data')]), '')
   await assert.rejects(acn(['trace', '--data', folder]), CliError)
+})
+
+test('a node with an agent of its own, told by a TOML file; the dates of its record count', async (t) => {
+  const before = process.exitCode
+  t.after(() => {
+    process.exitCode = before
+  })
+  const folder = await folderOf(t)
+  const peerFile = join(folder, 'peer.key')
+  const { peerId } = JSON.parse(await acn(['keygen', '--ledger', 'peer', '--out', peerFile]))
+  const key = join(folder, 'agent.key')
+  const { address } = JSON.parse(await acn(['keygen', '--ledger', 'ethereum', '--out', key]))
+  const make = ['record', 'make', '--ledger', 'ethereum', '--key', key, '--peer-public-key', peerId]
+  const year = new Date().getUTCFullYear()
+  const dates = (from: number, to: number) => ['--not-before', `${from}-01-01`, '--not-after', `${to}-01-01`]
+  await writeFile(join(folder, 'record.json'), await acn([...make, ...dates(year, year + 2)]))
+  const pipe = await PipeEntry.listen()
+  t.after(() => pipe.close())
+  const config = join(folder, 'node.toml')
+  const lines = ['[node]', 'key_file = "peer.key"', 'listen = "127.0.0.1:0"', 'public = "127.0.0.1:0"', 'data = "data"']
+  const agentLines = ['[agent]', `port = ${pipe.port}`, 'record = "record.json"']
+  await writeFile(config, [...lines, ...agentLines].join('\n'))
+
+  const running = acn(['--config', config], 'the agent is gone')
+  const client = await AcnClient.connect({ entries: [pipe] })
+  const envelope = { to: address, sender: address, protocolId: 'a/b:1.0.0', message: Buffer.from('hello'), uri: '' }
+  assert.equal((await client.send(envelope)).code, STATUS.SUCCESS)
+  for await (const event of client.events) if (event.type === 'envelope') break
+  await client.close()
+  await pipe.close()
+  assert.match(await running, /^MULTIADDRS_LIST_START$/m)
+
+  await writeFile(join(folder, 'record.json'), await acn([...make, ...dates(year - 2, year - 1)]))
+  const late = await acn(['--config', config])
+  assert.match(late, /LIBP2P_NODE_PANIC_ERROR : agent\.record: .*not valid at this time/)
+  assert.equal(process.exitCode, 2)
+  await writeFile(config, [...lines, '[agent]', 'record = "record.json"'].join('\n'))
+  assert.match(await acn(['--config', config]), /LIBP2P_NODE_PANIC_ERROR : agent\.port: a port is needed/)
 })
 
 test('what is wrong with the configuration is a line for those who started the node, without values', async (t) => {
