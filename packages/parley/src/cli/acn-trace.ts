@@ -26,8 +26,10 @@ function read(reader: AcnStoreReader, of: string | undefined): unknown[] {
   return [...reader.trace(of), ...reader.listNotDelivered({ id: of })].map(readable)
 }
 
-function readable<T extends { readonly at: number }>(event: T): unknown {
-  return { ...event, at: new Date(event.at).toISOString() }
+function readable(event: { readonly at: number; readonly receivedAt?: number }): unknown {
+  const { at, receivedAt } = event
+  const time = (milliseconds: number) => new Date(milliseconds).toISOString()
+  return { ...event, ...(receivedAt !== undefined && { receivedAt: time(receivedAt) }), at: time(at) }
 }
 
 function open(folder: string): AcnStoreReader {

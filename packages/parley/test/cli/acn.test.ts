@@ -6,6 +6,7 @@ import { PassThrough } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import { AcnClient, PipeEntry } from '@parley/acn/client'
 import { STATUS } from '@parley/acn/protocol'
+import { SqliteAcnStore } from '@parley/acn/store'
 import { CommanderError } from 'commander'
 import { CliError } from '../../src/cli/exit-codes.ts'
 import { createProgram } from '../../src/cli/program.ts'
@@ -92,7 +93,18 @@ test('a node with a TOML file, and what it left in its store', async (t) => {
   await writeFile(config, lines.join('\n'))
   const printed = await acn(['--config', config], 'Peer running')
   assert.match(printed, /^MULTIADDRS_LIST_START\n\/dns4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/\w+\nMULTIADDRS_LIST_END\n/)
-  assert.equal(await acn(['trace', '--data', join(folder, 'data')]), '')
+  const data = join(folder, 'data')
+  assert.equal(await acn(['trace', '--data', data]), '')
+  const store = await SqliteAcnStore.open(data)
+  const lost = { to: 'b', sender: 'a', reason: 'expired', attempts: 2, size: 3, receivedAt: 0, at: 1000 } as const
+  await store.addNotDelivered({ ...lost, id: '1'.repeat(32) })
+  await store.addNotDelivered({ ...lost, id: '2'.repeat(32), sender: 'c' })
+  const [first = '', ...others] = (await acn(['trace', 'a', '--data', data])).trim().split('\n')
+  assert.equal(others.length, 0)
+  const times = { receivedAt: '1970-01-01T00:00:00.000Z', at: '1970-01-01T00:00:01.000Z' }
+  assert.deepEqual(JSON.parse(first), { number: 1, ...lost, id: '1'.repeat(32), ...times })
+  assert.equal(JSON.parse(await acn(['trace', '2'.repeat(32), '--data', data])).sender, 'c')
+  await store.close()
   await assert.rejects(acn(['trace', '--data', folder]), CliError)
 })
 
