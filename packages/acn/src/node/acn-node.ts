@@ -40,7 +40,8 @@ export interface AcnNodeOptions {
 const JOIN_PATIENCE = 8_000
 /** How long a relay client tries to find a contact, ms. */
 const CONTACT_PATIENCE = 60_000
-const REJOIN_WAIT = 1_000
+/** First and longest wait between two times of trying to join, ms. */
+const REJOIN_WAITS: readonly [first: number, longest: number] = [500, 5_000]
 /** Times to try to open a store that another process has open: one that is being stopped, perhaps. */
 const OPEN_TRIES = 5
 const OPEN_WAIT = 500
@@ -199,16 +200,18 @@ export class AcnNode {
   }
 
   async #joinUntil(end: number, signal: AbortSignal): Promise<void> {
-    for (;;) {
+    const [first, longest] = REJOIN_WAITS
+    for (let wait = first; ; wait = Math.min(wait * 2, longest)) {
       try {
         await this.host.join(signal)
         this.#joined = true
+        if (wait !== first) this.#log('info', 'joined')
         return
       } catch (error) {
         signal.throwIfAborted()
-        if (Date.now() + REJOIN_WAIT > end) throw error
-        this.#log('info', `joining failed, trying again: ${nameOf(error)}`)
-        await sleep(REJOIN_WAIT, undefined, { signal })
+        if (Date.now() + wait > end) throw error
+        if (wait === first) this.#log('info', `joining failed, trying on: ${nameOf(error)}`)
+        await sleep(wait, undefined, { signal })
       }
     }
   }

@@ -3,10 +3,11 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
+import { PipeEntry } from '@parley/acn/client'
 import { AcnNode, runNodeProcess } from '@parley/acn/node'
 import { ENV, NodeSettingsError } from '@parley/acn/protocol'
 import { PeerKey } from '@parley/acn/record'
-import { folderOf, newIdentity, peerSettings } from './network.ts'
+import { folderOf, newIdentity, peerSettings, startNode } from './network.ts'
 
 test('the multiaddrs are printed before the agent is connected to, and a signal ends the node in order', async (t) => {
   const server = createServer()
@@ -48,4 +49,25 @@ test('a record of another peer keeps the node from starting', async (t) => {
     AcnNode.start({ settings, dataFolder: await folderOf(t) }),
     (error) => error instanceof NodeSettingsError && error.variable === ENV.recordSignature,
   )
+})
+
+test('a node waits for an entry peer that starts after it, and says so once', async (t) => {
+  const entry = await PipeEntry.listen()
+  await entry.close()
+  const place = { host: '127.0.0.1', port: entry.port }
+  const entryKey = randomBytes(32)
+  const { peerId } = new PeerKey(entryKey)
+  const lines: string[] = []
+  const failed = Promise.withResolvers<void>()
+  const starting = startNode(t, peerSettings([], { entryPeers: [{ protocol: 'dns4', ...place, peerId }] }), {
+    log: (_, line) => {
+      lines.push(line)
+      failed.resolve()
+    },
+  })
+  await failed.promise
+  const first = await startNode(t, peerSettings([], { peerKey: entryKey, listen: place, publicUri: place }))
+  const node = await starting
+  assert.deepEqual(node.host.connectedEntryPeers, [first.host.peerId])
+  assert.deepEqual(lines, ['joining failed, trying on: JoinError', 'joined'])
 })
