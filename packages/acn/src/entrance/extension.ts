@@ -1,6 +1,7 @@
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 import { DecodeError, toHex } from '@parley/core/encoding'
 import { type AcnMessage, decodeAcnMessage, encodeAcnMessage } from '../protocol/index.ts'
+import type { RegistrationDates } from '../record/index.ts'
 import type { EnvelopeId } from '../store/index.ts'
 
 /**
@@ -16,6 +17,12 @@ import type { EnvelopeId } from '../store/index.ts'
  *   string challenge_answer = 5;  // in the Register that follows
  *   Report report = 6;            // in an empty message
  *   uint32 position = 7;          // of an envelope between peers: docs/acn-link.md
+ *   Dates registration = 8;       // beside an agent's record: docs/acn-registrations.md
+ * }
+ * message Dates {
+ *   uint64 issued_at = 1;         // milliseconds since 1970, as all times
+ *   uint64 expires_at = 2;
+ *   bytes signature = 3;          // DER, at most 80 bytes
  * }
  * message Report {
  *   bytes envelope_id = 1;
@@ -38,6 +45,8 @@ export interface Extension {
   readonly report?: WireReport
   /** Of an envelope between two Parley peers: see `link/`. */
   readonly position?: number
+  /** What the representing peer says of the record in the message. */
+  readonly registration?: RegistrationDates
 }
 
 /** A delivery report as it is on the wire: a later version may know more reasons. */
@@ -66,6 +75,7 @@ const FIELD = 1000
 const ID_LENGTH = 16
 const ID_TEXT = /^[0-9a-f]{32}$/
 const MAX_TEXT = 256
+const MAX_SIGNATURE = 80
 
 /** Whether a text has the form of an envelope id. */
 export function isEnvelopeId(text: string): text is EnvelopeId {
@@ -89,7 +99,7 @@ export function decodeExtended(body: Uint8Array): { message: AcnMessage; extensi
 
 /** The protobuf bytes of the extension alone. */
 export function encodeExtension(extension: Extension): Uint8Array {
-  const { capabilities, window, id, challenge, challengeAnswer, report, position } = extension
+  const { capabilities, window, id, challenge, challengeAnswer, report, position, registration } = extension
   const writer = new BinaryWriter()
   if (capabilities !== undefined) writer.tag(1, WireType.Varint).uint32(capabilities)
   if (window !== undefined) writer.tag(2, WireType.Varint).uint32(window)
@@ -98,6 +108,7 @@ export function encodeExtension(extension: Extension): Uint8Array {
   if (challengeAnswer !== undefined) writer.tag(5, WireType.LengthDelimited).string(challengeAnswer)
   if (report !== undefined) writer.tag(6, WireType.LengthDelimited).bytes(encodeReport(report))
   if (position !== undefined) writer.tag(7, WireType.Varint).uint32(position)
+  if (registration) writer.tag(8, WireType.LengthDelimited).bytes(encodeDates(registration))
   return writer.finish()
 }
 
@@ -120,6 +131,38 @@ export function encodeReport({ envelopeId, to, reason, status, at }: WireReport)
  */
 export function decodeReport(bytes: Uint8Array): WireReport {
   return reading(() => readReport(bytes))
+}
+
+/** The protobuf bytes of a registration's dates. */
+export function encodeDates({ issuedAt, expiresAt, signature }: RegistrationDates): Uint8Array {
+  return new BinaryWriter()
+    .tag(1, WireType.Varint)
+    .uint64(issuedAt)
+    .tag(2, WireType.Varint)
+    .uint64(expiresAt)
+    .tag(3, WireType.LengthDelimited)
+    .bytes(signature)
+    .finish()
+}
+
+/**
+ * A registration's dates.
+ * @throws DecodeError
+ */
+export function decodeDates(bytes: Uint8Array): RegistrationDates {
+  return reading(() => {
+    let [issuedAt, expiresAt, signature] = [0, 0, new Uint8Array()]
+    const reader = new BinaryReader(bytes)
+    while (reader.pos < reader.len) {
+      const [field, type] = reader.tag()
+      if (type === WireType.Varint && field === 1) issuedAt = readTime(reader)
+      else if (type === WireType.Varint && field === 2) expiresAt = readTime(reader)
+      else if (type === WireType.LengthDelimited && field === 3) signature = Uint8Array.from(reader.bytes())
+      else reader.skip(type, field)
+    }
+    if (signature.length > MAX_SIGNATURE) throw new DecodeError('signature is too long', 0)
+    return { issuedAt, expiresAt, signature }
+  })
 }
 
 function findExtension(body: Uint8Array): Extension | undefined {
@@ -154,6 +197,7 @@ function readField(reader: BinaryReader, field: number, type: WireType): Extensi
     if (field === 4) return { challenge: readChallenge(reader.bytes()) }
     if (field === 5) return { challengeAnswer: readText(reader) }
     if (field === 6) return { report: readReport(reader.bytes()) }
+    if (field === 8) return { registration: decodeDates(reader.bytes()) }
   }
   reader.skip(type, field)
   return {}

@@ -8,14 +8,16 @@ import {
   type StatusBody,
   SUCCESS_MESSAGE,
 } from '../protocol/index.ts'
-import { type ProofCache, verifyRepresentation } from '../record/index.ts'
+import { type ProofCache, type SignedRegistration, verifyRepresentation } from '../record/index.ts'
 import {
-  decodeLinkEnvelope,
-  encodeLinkStatus,
+  decodeLinkRequest,
+  encodeLinkAnswer,
   LINK_PROTOCOL,
   LINK_WINDOW,
   LINK_WINDOW_BYTES,
+  type LinkAnswer,
   type LinkEnvelope,
+  type LinkRequest,
 } from './link-frames.ts'
 
 /** An envelope that came over a link, its record proven for the sending peer. */
@@ -25,16 +27,25 @@ export interface ReceivedByLink extends Omit<LinkEnvelope, 'position'> {
   readonly onQueued: () => void
 }
 
-/**
- * Takes an envelope; success is answered when it resolves.
- * @throws AcnStatusError to refuse it
- */
-export type LinkHandler = (received: ReceivedByLink, from: RemotePeer) => Promise<void>
+/** What is done with what comes over links. */
+export interface LinkHandlers {
+  /**
+   * Takes an envelope; success is answered when it resolves.
+   * @throws AcnStatusError to refuse it
+   */
+  receive(received: ReceivedByLink, from: RemotePeer): Promise<void>
+  /**
+   * Takes a registration, which is not checked.
+   * @returns a newer one of the agent that is known, for the other peer
+   * @throws AcnStatusError to refuse it
+   */
+  register(registration: SignedRegistration, from: RemotePeer): Promise<SignedRegistration | undefined>
+}
 
-/** Takes envelopes that other Parley peers send by links. */
-export async function serveLinks(host: AcnHost, receive: LinkHandler): Promise<void> {
+/** Serves the links of other Parley peers. */
+export async function serveLinks(host: AcnHost, handlers: LinkHandlers): Promise<void> {
   await host.serveChannels(LINK_PROTOCOL, (channel, from) =>
-    new IncomingLink(channel, from, host.proofs, receive).run(),
+    new IncomingLink(channel, from, host.proofs, handlers).run(),
   )
 }
 
@@ -55,42 +66,51 @@ class IncomingLink {
   readonly #channel: FrameChannel
   readonly #from: RemotePeer
   readonly #proofs: ProofCache
-  readonly #receive: LinkHandler
+  readonly #handlers: LinkHandlers
   /** Runs that have something under way, or may be continued; in order of their last envelope. */
   readonly #runs = new Map<string, Run>()
   #unanswered = 0
   #size = 0
   #onRoom: (() => void) | undefined
 
-  constructor(channel: FrameChannel, from: RemotePeer, proofs: ProofCache, receive: LinkHandler) {
+  constructor(channel: FrameChannel, from: RemotePeer, proofs: ProofCache, handlers: LinkHandlers) {
     this.#channel = channel
     this.#from = from
     this.#proofs = proofs
-    this.#receive = receive
+    this.#handlers = handlers
   }
 
   /** @throws DecodeError, LinkError when the peer does not keep to the protocol: the stream is reset */
   async run(): Promise<void> {
     for (let body = await this.#channel.read(); body; body = await this.#channel.read()) {
-      const sent = decodeLinkEnvelope(body)
+      const request = decodeLinkRequest(body)
       this.#unanswered++
-      this.#size += sent.bytes.length
-      void this.#answer(sent)
+      this.#size += body.length
+      void this.#answer(request, body.length)
       // A peer that keeps to the window never makes this wait.
       while (this.#unanswered > LINK_WINDOW || this.#size > 2 * LINK_WINDOW_BYTES) await this.#room()
     }
   }
 
-  async #answer(sent: LinkEnvelope): Promise<void> {
-    const status = await this.#take(sent)
+  async #answer(request: LinkRequest, size: number): Promise<void> {
+    const answer = request.type === 'envelope' ? { status: await this.#take(request) } : await this.#register(request)
     this.#unanswered--
-    this.#size -= sent.bytes.length
+    this.#size -= size
     this.#onRoom?.()
     // When it cannot be sent the peer asks again, by the same id.
-    await this.#channel.write(encodeLinkStatus(sent.id, status)).catch(() => {})
+    await this.#channel.write(encodeLinkAnswer({ id: request.id, ...answer })).catch(() => {})
   }
 
-  async #take(sent: LinkEnvelope): Promise<StatusBody> {
+  async #register({ registration }: LinkRequest & { type: 'registration' }): Promise<Omit<LinkAnswer, 'id'>> {
+    try {
+      const newer = await this.#handlers.register(registration, this.#from)
+      return { status: SUCCESS, ...(newer && { newer }) }
+    } catch (error) {
+      return { status: statusOfError(error) }
+    }
+  }
+
+  async #take({ type: _, ...sent }: LinkRequest & { type: 'envelope' }): Promise<StatusBody> {
     try {
       const envelope = decodeEnvelope(sent.bytes)
       const { record } = sent
@@ -113,7 +133,7 @@ class IncomingLink {
     try {
       await before
       if (run.expected === -1) return NOT_IN_TURN
-      await this.#receive({ ...sent, envelope, onQueued: turn.resolve }, this.#from)
+      await this.#handlers.receive({ ...sent, envelope, onQueued: turn.resolve }, this.#from)
       return SUCCESS
     } catch (error) {
       run.expected = -1

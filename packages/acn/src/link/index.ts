@@ -1,3 +1,3 @@
-export { type LinkHandler, type ReceivedByLink, serveLinks } from './incoming-link.ts'
+export { type LinkHandlers, type ReceivedByLink, serveLinks } from './incoming-link.ts'
 export { LINK_PROTOCOL } from './link-frames.ts'
 export { LinkPool } from './link-pool.ts'

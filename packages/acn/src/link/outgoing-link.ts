@@ -1,18 +1,22 @@
+import { randomBytes } from 'node:crypto'
 import type { FrameChannel } from '../peer/index.ts'
 import type { StatusBody } from '../protocol/index.ts'
+import type { SignedRegistration } from '../record/index.ts'
 import type { EnvelopeId } from '../store/index.ts'
 import { LinkError } from './link-error.ts'
 import {
-  decodeLinkStatus,
+  decodeLinkAnswer,
   encodeLinkEnvelope,
+  encodeLinkRegistration,
   LINK_WINDOW,
   LINK_WINDOW_BYTES,
+  type LinkAnswer,
   type LinkEnvelope,
 } from './link-frames.ts'
 
 interface Unanswered {
   readonly size: number
-  readonly answer: PromiseWithResolvers<StatusBody>
+  readonly answer: PromiseWithResolvers<LinkAnswer>
   readonly timer: NodeJS.Timeout
 }
 
@@ -43,17 +47,31 @@ export class OutgoingLink {
    * @throws LinkError; the signal's reason
    */
   async send(envelope: LinkEnvelope, signal: AbortSignal): Promise<StatusBody> {
-    while (this.isOpen && !this.#hasRoom(envelope)) await this.#change()
+    return (await this.#ask(envelope.id, encodeLinkEnvelope(envelope), signal)).status
+  }
+
+  /**
+   * Tells of a registration.
+   * @returns a newer one that the peer knows
+   * @throws LinkError; the signal's reason
+   */
+  async tell(registration: SignedRegistration, signal: AbortSignal): Promise<SignedRegistration | undefined> {
+    const id = randomBytes(16).toString('hex')
+    return (await this.#ask(id, encodeLinkRegistration(id, registration), signal)).newer
+  }
+
+  async #ask(id: EnvelopeId, body: Uint8Array, signal: AbortSignal): Promise<LinkAnswer> {
+    const size = body.length
+    while (this.isOpen && !this.#hasRoom(id, size)) await this.#change()
     signal.throwIfAborted()
     if (!this.isOpen) throw this.#error ?? new LinkError('CLOSED', 'link is closed')
-    const { id } = envelope
-    const answer = Promise.withResolvers<StatusBody>()
+    const answer = Promise.withResolvers<LinkAnswer>()
     const timer = setTimeout(() => this.#settle(id, new LinkError('TIMEOUT', 'no answer in time')), ANSWER_TIME)
-    this.#unanswered.set(id, { size: envelope.bytes.length, answer, timer })
-    this.#size += envelope.bytes.length
+    this.#unanswered.set(id, { size, answer, timer })
+    this.#size += size
     const onAbort = () => this.#settle(id, signal.reason)
     signal.addEventListener('abort', onAbort, { once: true })
-    this.#channel.write(encodeLinkEnvelope(envelope), signal).catch((error: unknown) => this.#settle(id, error))
+    this.#channel.write(body, signal).catch((error: unknown) => this.#settle(id, error))
     try {
       return await answer.promise
     } finally {
@@ -69,8 +87,8 @@ export class OutgoingLink {
   async #read(): Promise<void> {
     try {
       for (let body = await this.#channel.read(); body; body = await this.#channel.read()) {
-        const { id, status } = decodeLinkStatus(body)
-        this.#settle(id, undefined, status)
+        const answer = decodeLinkAnswer(body)
+        this.#settle(answer.id, undefined, answer)
       }
       this.#fail(new LinkError('CLOSED', 'the peer has closed the link'))
     } catch (cause) {
@@ -85,22 +103,22 @@ export class OutgoingLink {
     this.#changed()
   }
 
-  #settle(id: EnvelopeId, error: unknown, status?: StatusBody): void {
+  #settle(id: EnvelopeId, error: unknown, answer?: LinkAnswer): void {
     const unanswered = this.#unanswered.get(id)
     // An answer that comes too late.
     if (!unanswered) return
     this.#unanswered.delete(id)
     clearTimeout(unanswered.timer)
     this.#size -= unanswered.size
-    if (status) unanswered.answer.resolve(status)
+    if (answer) unanswered.answer.resolve(answer)
     else unanswered.answer.reject(error)
     this.#changed()
   }
 
-  #hasRoom({ id, bytes }: LinkEnvelope): boolean {
-    const { size } = this.#unanswered
-    if (size === 0) return true
-    return size < LINK_WINDOW && this.#size + bytes.length <= LINK_WINDOW_BYTES && !this.#unanswered.has(id)
+  #hasRoom(id: EnvelopeId, size: number): boolean {
+    const { size: count } = this.#unanswered
+    if (count === 0) return true
+    return count < LINK_WINDOW && this.#size + size <= LINK_WINDOW_BYTES && !this.#unanswered.has(id)
   }
 
   #change(): Promise<void> {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createSessionCertificate, DelegateServer } from '../delegate/index.ts'
 import type { ChallengePolicy } from '../entrance/challenge.ts'
-import { serveLinks } from '../link/index.ts'
+import { LinkPool, serveLinks } from '../link/index.ts'
 import { MailboxServer } from '../mailbox/index.ts'
 import { MonitoringServer, NodeMetrics } from '../metrics/index.ts'
 import { AcnHost, type AcnHostOptions } from '../peer/index.ts'
@@ -12,6 +12,7 @@ import { AcnRouter, type RoutingLimits } from '../routing/index.ts'
 import { type AcnStore, importGoRecords, SqliteAcnStore, type StoreLimits, StoreLockedError } from '../store/index.ts'
 import { serveHandovers } from './handover.ts'
 import { HostNetwork } from './host-network.ts'
+import { Registrations } from './registrations.ts'
 
 /** What a node is made from, besides its settings. */
 export interface AcnNodeOptions {
@@ -170,10 +171,26 @@ export class AcnNode {
     await serveHandovers(this.host, ({ transfer, ...handedOver }, from) =>
       this.router.receiveHandedOver(handedOver, transfer, from.peerId),
     )
-    await serveLinks(this.host, (received, from) => this.router.receive(received, from.peerId))
-    const network = new HostNetwork(this.host, this.metrics)
-    this.#closing.push(async () => network.close())
-    await this.router.start(network)
+    const { host, key, router } = this
+    const links = new LinkPool(host)
+    const registrations = new Registrations({
+      key,
+      host,
+      links,
+      store: this.#store,
+      isHere: (address) => router.isAttached(address),
+      onMoved: (address) => router.onMoved(address),
+    })
+    this.#closing.push(async () => {
+      await registrations.stop()
+      links.close()
+    })
+    await serveLinks(host, {
+      receive: (received, from) => router.receive(received, from.peerId),
+      register: (registration, from) => registrations.take(registration, from.peerId),
+    })
+    await registrations.start()
+    await router.start(new HostNetwork(host, this.metrics, links, registrations))
     await this.#join(both)
     onListening?.(this.host.multiaddr === undefined ? [] : [this.host.multiaddr])
     await this.#connectAgent(both)

@@ -1,9 +1,10 @@
-import { LinkPool } from '../link/index.ts'
+import type { LinkPool } from '../link/index.ts'
 import type { NodeMetrics } from '../metrics/index.ts'
 import { type AcnHost, FrameError } from '../peer/index.ts'
-import type { StatusBody } from '../protocol/index.ts'
+import { type AgentRecord, peerIdOf, peerPublicKeyFromHex, type StatusBody } from '../protocol/index.ts'
 import type { RemoteRoute, ResolveOptions, RoutingNetwork, SentEnvelope } from '../routing/index.ts'
-import { handOver, type OwnedEnvelope } from './handover.ts'
+import { HANDOVER_PROTOCOL, handOver, type OwnedEnvelope } from './handover.ts'
+import type { Registrations } from './registrations.ts'
 
 type Way = Pick<RemoteRoute, 'peerId' | 'provider'>
 
@@ -13,25 +14,40 @@ export class HostNetwork implements RoutingNetwork {
   readonly #metrics: NodeMetrics
   readonly #links: LinkPool
 
-  constructor(host: AcnHost, metrics: NodeMetrics) {
+  readonly #registrations: Registrations
+
+  constructor(host: AcnHost, metrics: NodeMetrics, links: LinkPool, registrations: Registrations) {
     this.#host = host
     this.#metrics = metrics
-    this.#links = new LinkPool(host)
+    this.#links = links
+    this.#registrations = registrations
   }
 
-  async announce(address: string): Promise<void> {
+  async announce(record: AgentRecord, issuedAt: number): Promise<void> {
     const started = performance.now()
+    this.#registrations.publish(record, issuedAt)
     // A relay client's address is announced by its relay.
     if (this.#host.port === undefined) return
-    await this.#host.announce(address)
+    await this.#host.announce(record.address)
     this.#metrics.announced(performance.now() - started)
   }
 
   withdraw(address: string): void {
     this.#host.withdraw(address)
+    this.#registrations.forget(address)
   }
 
-  resolve(address: string, options: ResolveOptions = {}): Promise<RemoteRoute | undefined> {
+  whereabouts(address: string): Pick<RemoteRoute, 'record' | 'peerId'> | undefined {
+    return this.#registrations.whereabouts(address)
+  }
+
+  doubt(address: string): void {
+    this.#registrations.doubt(address)
+  }
+
+  async resolve(address: string, options: ResolveOptions = {}): Promise<RemoteRoute | undefined> {
+    const known = this.#registrations.whereabouts(address)
+    if (known && known.peerId !== options.asker) return { ...known, provider: known.peerId }
     return this.#host.resolve(address, options)
   }
 
@@ -48,12 +64,10 @@ export class HostNetwork implements RoutingNetwork {
     return this.#host.sendEnvelope(way, envelope.bytes, envelope.record, { signal })
   }
 
-  handOver(peerId: string, envelope: OwnedEnvelope, signal: AbortSignal): Promise<StatusBody> {
-    return handOver(this.#host, peerId, envelope, signal)
-  }
-
-  /** Ends the links. */
-  close(): void {
-    this.#links.close()
+  async handOver(peerId: string, envelope: OwnedEnvelope, signal: AbortSignal): Promise<StatusBody> {
+    const isParley = (await this.#host.speaks(peerId, HANDOVER_PROTOCOL)) !== false
+    // To others only the sender's own peer can speak for it.
+    const to = isParley ? peerId : peerIdOf(peerPublicKeyFromHex(envelope.record.peerPublicKey))
+    return handOver(this.#host, to, envelope, signal)
   }
 }

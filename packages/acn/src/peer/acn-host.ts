@@ -2,6 +2,7 @@ import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import {
   type AcnMessage,
   type AgentRecord,
+  agentMultihash,
   announcedAddress,
   expectSuccess,
   type HostPort,
@@ -211,6 +212,11 @@ export class AcnHost {
    */
   async resolve(address: string, options: LookupOptions = {}): Promise<Resolution | undefined> {
     return (await this.#askContact(address, options)) ?? this.#lookup.find(address, options)
+  }
+
+  /** Peer ids of those who say that they provide an address, as they are found. */
+  async *providersOf(address: string, signal: AbortSignal): AsyncGenerator<string> {
+    for await (const { peerId } of this.#dht.findProviders(agentMultihash(address), signal)) yield peerId
   }
 
   /** Forgets that an address was not found a moment ago. */

@@ -2,6 +2,15 @@ export { type GoRecordStore, readGoRecordStore, writeGoRecordStore } from './go-
 export { LEDGERS, type Ledger, ledgerOf } from './ledger.ts'
 export { PeerKey, verifyPeerSignature } from './peer-key.ts'
 export {
+  isNewerRegistration,
+  REGISTRATION_LIFETIME,
+  REGISTRATION_SKEW,
+  type RegistrationDates,
+  type SignedRegistration,
+  signRegistration,
+  verifyRegistration,
+} from './registration.ts'
+export {
   createRecord,
   type Expectation,
   ProofCache,

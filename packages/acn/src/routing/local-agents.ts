@@ -15,6 +15,8 @@ export interface LocalAgent {
   awaySince: number
   /** Milliseconds since 1970 at which it was last here with a fresh proof; 0 when it never was. */
   provenAt: number
+  /** Milliseconds since 1970 at which it was last told again that it is here. */
+  toldAgainAt: number
 }
 
 /**
@@ -49,7 +51,7 @@ export class LocalAgents {
   ensure(record: AgentRecord, kind: RegistrationKind): LocalAgent {
     let agent = this.#agents.get(record.address)
     if (!agent) {
-      agent = { kind, record, sources: new Set(), awaySince: Date.now(), provenAt: 0 }
+      agent = { kind, record, sources: new Set(), awaySince: Date.now(), provenAt: 0, toldAgainAt: 0 }
       this.#agents.set(record.address, agent)
       if (kind === 'relay') this.#relayClients++
     }

@@ -22,10 +22,14 @@ export interface ResolveOptions {
 
 /** The other peers, as routing sees them: the host of a node. */
 export interface RoutingNetwork {
-  /** Announces an agent of this node; never throws. */
-  announce(address: string): Promise<void>
+  /** Tells others that an agent has come to this node, at this time in ms since 1970; never throws. */
+  announce(record: AgentRecord, issuedAt: number): Promise<void>
   /** Announces an agent no more. */
   withdraw(address: string): void
+  /** Where an agent has gone that was here, as its new peer has signed it. */
+  whereabouts(address: string): Pick<RemoteRoute, 'record' | 'peerId'> | undefined
+  /** A route led nowhere. */
+  doubt(address: string): void
   /** Looks an agent up among other peers. */
   resolve(address: string, options?: ResolveOptions): Promise<RemoteRoute | undefined>
   /** True when the peer takes envelopes by their ids and in turn: several of a pair may be under way to it. */

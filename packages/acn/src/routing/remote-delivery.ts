@@ -148,6 +148,7 @@ export class RemoteDelivery {
     const agent = agents.get(to)
     if (!agent || agent.kind === 'relay') return 0
     if (agent.sources.size > 0) return undefined
+    if (this.#network?.whereabouts(to)) return 0
     return Math.max(0, agent.awaySince + limits.awayGrace - Date.now())
   }
 
@@ -172,7 +173,10 @@ export class RemoteDelivery {
       action = actionForPeerFailure(error)
       failure = describeFailure(error)
     }
-    if (action.type === 'retry' && action.reresolve) this.#routes.forget(to)
+    if (action.type === 'retry' && action.reresolve) {
+      this.#routes.forget(to)
+      this.#network?.doubt(to)
+    }
     if (action.type !== 'delivered') {
       await holding.numberOf(envelope)
       store.addTrace({ id, at: Date.now(), event: 'attempt-failed', detail: failure })

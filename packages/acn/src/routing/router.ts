@@ -47,6 +47,8 @@ export interface AcnRouterOptions {
   readonly limits?: Partial<RoutingLimits>
 }
 
+/** How often it is told again that the own agent is here when another peer says that it is there, ms. */
+const TOLD_AGAIN = 10_000
 const REFUSAL_TEXT = 'nothing more can be stored for the agent'
 /** Scope of the ids of envelopes that were handed over, each named anew for that. */
 const HANDED_OVER = 'handed over'
@@ -166,6 +168,11 @@ export class AcnRouter implements EntranceHandler {
     return this.#agents.get(address) !== undefined
   }
 
+  /** Whether an agent of this node is there now. */
+  isAttached(address: string): boolean {
+    return this.#agents.isAttached(address)
+  }
+
   // Entrances
 
   async onRegister(session: AgentSession): Promise<void> {
@@ -254,13 +261,18 @@ export class AcnRouter implements EntranceHandler {
   }
 
   /**
-   * Takes an envelope that another peer had stored for an agent which has come here; its records are proven.
+   * Takes an envelope that another peer had stored for an agent which has come here, or has gone to a peer that does not
+   * take it from that one; its records are proven.
    * @param transfer names this handing over
    * @throws AcnStatusError
    */
   async receiveHandedOver(received: FromPeer, transfer: EnvelopeId, from: string): Promise<void> {
-    if (!this.#agents.isAttached(received.envelope.to)) {
-      throw new AcnStatusError(STATUS.ERROR_UNKNOWN_AGENT_ADDRESS, 'unknown agent address')
+    const { envelope, record } = received
+    if (!this.#agents.isAttached(envelope.to)) {
+      // Given back, since only the sender's own peer can speak for it to a peer that is not Parley.
+      const isOwn = record.peerPublicKey === this.#options.peerPublicKey && this.isRegistered(record.address)
+      if (!isOwn) throw new AcnStatusError(STATUS.ERROR_UNKNOWN_AGENT_ADDRESS, 'unknown agent address')
+      this.#remote.forgetRoute(envelope.to)
     }
     await this.#takeFromPeer(received, from, { scope: HANDED_OVER, id: transfer })
   }
@@ -268,6 +280,8 @@ export class AcnRouter implements EntranceHandler {
   /** The record of an agent for another peer: one of this node, or found further on. */
   async lookup(address: string, asker: string, signal: AbortSignal): Promise<AgentRecord | undefined> {
     const agent = this.#agents.get(address)
+    const gone = this.#network?.whereabouts(address)
+    if (gone && gone.peerId !== asker) return gone.record
     if (agent && (agent.kind === 'relay' || agent.sources.size > 0)) return agent.record
     const timeout = agent ? { timeout: this.#limits.awayLookup } : {}
     const found = await this.#network?.resolve(address, { asker, signal, ...timeout }).catch((error: unknown) => {
@@ -288,13 +302,39 @@ export class AcnRouter implements EntranceHandler {
       this.#remote.send(record.address, sender, { atOnce: true })
   }
 
+  /**
+   * Another peer has signed that an agent came to it, later than here: it is not here any more. The agent at the node's
+   * own pipe is: that is told again.
+   */
+  onMoved(address: string): void {
+    this.#remote.forgetRoute(address)
+    const agent = this.#agents.get(address)
+    if (agent && address === this.#options.ownAgent && agent.sources.size > 0) {
+      const now = Date.now()
+      if (now < agent.toldAgainAt + TOLD_AGAIN) return
+      agent.toldAgainAt = now
+      this.#network?.announce(agent.record, now).catch(() => {})
+      return
+    }
+    if (agent) {
+      this.#network?.withdraw(address)
+      for (const { session } of [...agent.sources]) session.detach('superseded')
+    }
+    for (const sender of this.#admission.sendersTo(address)) this.#remote.send(address, sender, { atOnce: true })
+  }
+
   // Registrations
 
   async #register(record: AgentRecord, kind: RegistrationKind, issuedAt: number, provenAt?: number): Promise<void> {
-    await this.#store.putRegistration({ kind, record, issuedAt, ...(provenAt !== undefined && { provenAt }) })
+    const registration = { kind, record, ...(provenAt !== undefined && { provenAt }) }
+    if (!(await this.#store.putRegistration({ ...registration, issuedAt }))) {
+      // Another peer said that the agent was there, by a clock that is ahead of this one.
+      const there = await this.#store.getRegistration(record.address)
+      await this.#store.putRegistration({ ...registration, issuedAt: (there?.issuedAt ?? issuedAt) + 1 })
+    }
     this.#agents.register(record, kind, provenAt ?? 0)
     this.#remote.forgetRoute(record.address)
-    this.#network?.announce(record.address).catch(() => {})
+    this.#network?.announce(record, issuedAt).catch(() => {})
   }
 
   #onClosed(agent: LocalAgent, source: AgentSource): void {

@@ -4,14 +4,14 @@ import type { FrameChannel } from '@parley/acn/peer'
 import { AcnStatusError, encodeEnvelope, STATUS } from '@parley/acn/protocol'
 import fc from 'fast-check'
 import { type ReceivedByLink, serveLinks } from '../../src/link/index.ts'
-import { decodeLinkStatus, encodeLinkEnvelope, LINK_PROTOCOL, LINK_WINDOW } from '../../src/link/link-frames.ts'
+import { decodeLinkAnswer, encodeLinkEnvelope, LINK_PROTOCOL, LINK_WINDOW } from '../../src/link/link-frames.ts'
 import { TestPeer } from '../peer/test-peer.ts'
 
 /** Two peers; the second takes envelopes from links as `receive` says. */
 async function linked(t: TestContext, receive: (received: ReceivedByLink) => Promise<void>) {
   const taker = await TestPeer.start()
   t.after(() => taker.stop())
-  await serveLinks(taker.host, receive)
+  await serveLinks(taker.host, { receive, register: async () => undefined })
   const sender = await TestPeer.start({ entryPeers: [taker.multiaddr] })
   t.after(() => sender.stop())
   await sender.host.join()
@@ -31,7 +31,7 @@ async function statuses(channel: FrameChannel, count: number): Promise<Map<strin
   while (answers.size < count) {
     const body = await channel.read(AbortSignal.timeout(10_000))
     assert.ok(body, 'link has ended')
-    const { id, status } = decodeLinkStatus(body)
+    const { id, status } = decodeLinkAnswer(body)
     answers.set(id, status.code)
   }
   return answers
