@@ -1,5 +1,6 @@
 import { text } from 'node:stream/consumers'
-import { decodeAcnMessage, decodeAgentRecord, decodeEnvelope, statusName } from '@parley/acn/protocol'
+import { decodeExtended } from '@parley/acn/entrance'
+import { type AcnMessage, decodeAgentRecord, decodeEnvelope, statusName } from '@parley/acn/protocol'
 import { DecodeError } from '@parley/core/encoding'
 import { type Command, Option } from 'commander'
 import { CliError, EXIT } from './exit-codes.ts'
@@ -11,7 +12,9 @@ type Kind = 'message' | 'frame' | 'envelope' | 'record'
 export function addAcnInspectCommand(acn: Command, terminal: Terminal): void {
   acn
     .command('inspect')
-    .description('Decode an ACN message, envelope or record, and print it as JSON')
+    .description(
+      'Decode an ACN message, with what Parley ends add to it, an envelope or a record, and print it as JSON',
+    )
     .argument('<bytes>', 'hexadecimal or base64; - reads it from standard input')
     .addOption(
       new Option('--as <kind>', 'what the bytes are; a frame is a message with its length before it')
@@ -42,12 +45,16 @@ function inspect(kind: Kind, bytes: Uint8Array): unknown {
       return inspect('message', bytes.subarray(4))
     }
     case 'message': {
-      const message = decodeAcnMessage(bytes)
-      if (message.type === 'status' && message.body) return { ...message, name: statusName(message.body.code) }
-      if (message.type === 'aeaEnvelope') return { ...message, envelope: inspect('envelope', message.envelope) }
-      return message
+      const { message, extension } = decodeExtended(bytes)
+      return { ...inspectMessage(message), ...(extension && { extension }) }
     }
   }
+}
+
+function inspectMessage(message: AcnMessage): object {
+  if (message.type === 'status' && message.body) return { ...message, name: statusName(message.body.code) }
+  if (message.type === 'aeaEnvelope') return { ...message, envelope: inspect('envelope', message.envelope) }
+  return message
 }
 
 function bytesAsHex(_: string, value: unknown): unknown {

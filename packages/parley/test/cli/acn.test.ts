@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import { AcnClient, PipeEntry } from '@parley/acn/client'
+import { encodeExtended } from '@parley/acn/entrance'
 import { STATUS } from '@parley/acn/protocol'
 import { SqliteAcnStore } from '@parley/acn/store'
 import { CommanderError } from 'commander'
@@ -82,6 +83,10 @@ test('content ids and messages', async () => {
   assert.equal(cid.trim(), 'QmZ6ryKyS9rSnesX8YnFLAmFwFuRMdHpE7pQ2V6SjXTbqM')
   assert.equal(JSON.parse(await acn(['inspect', '4a020a00'])).name, 'SUCCESS')
   assert.equal(JSON.parse(await acn(['inspect', '--as', 'frame', '000000044a020a00'])).type, 'status')
+  const challenge = Buffer.alloc(32, 0xab)
+  const extended = Buffer.from(encodeExtended({ type: 'empty' }, { challenge, window: 32 })).toString('base64')
+  const extension = { window: 32, challenge: challenge.toString('hex') }
+  assert.deepEqual(JSON.parse(await acn(['inspect', extended])), { type: 'empty', extension })
   await assert.rejects(acn(['inspect', 'ff']), (error) => error instanceof CliError && error.exitCode === 2)
 })
 
