@@ -28,6 +28,8 @@ const PROVEN_FOR = 24 * 3_600_000
 /** The agents that are registered at this node, attached or away. */
 export class LocalAgents {
   readonly #agents = new Map<string, LocalAgent>()
+  /** When agents that have gone to other peers were last here with a fresh proof, as far as that still counts. */
+  readonly #provenBefore = new Map<string, number>()
   #relayClients = 0
 
   /** Agents of relay clients. */
@@ -76,12 +78,17 @@ export class LocalAgents {
     return (this.#agents.get(address)?.sources.size ?? 0) > 0
   }
 
+  /** An agent that has gone to another peer was here with a fresh proof then, ms since 1970. */
+  rememberProven(address: string, provenAt: number): void {
+    if (provenAt + PROVEN_FOR > Date.now()) this.#provenBefore.set(address, provenAt)
+  }
+
   /** Whether the agent is here with a fresh proof, or was not long ago: its record alone is not enough then. */
   isProven(address: string): boolean {
     const agent = this.#agents.get(address)
-    if (!agent) return false
-    const isHere = [...agent.sources].some(({ session }) => session.answeredChallenge)
-    return isHere || agent.provenAt + PROVEN_FOR > Date.now()
+    const provenAt = agent?.provenAt ?? this.#provenBefore.get(address) ?? 0
+    if (provenAt + PROVEN_FOR > Date.now()) return true
+    return agent !== undefined && [...agent.sources].some(({ session }) => session.answeredChallenge)
   }
 
   /** A session of the agent begins: those that it takes the place of are ended. */

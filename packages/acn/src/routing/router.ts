@@ -127,7 +127,7 @@ export class AcnRouter implements EntranceHandler {
   }
 
   async #restoreAgent({ kind, record, issuedAt, provenAt = 0 }: Registration): Promise<void> {
-    if (kind === 'remote') return
+    if (kind === 'remote') return this.#agents.rememberProven(record.address, provenAt)
     // An agent that had this node for its own and has it no more: it is elsewhere, or nowhere.
     if (kind === 'direct' && record.address !== this.#options.ownAgent) {
       await this.#store.deleteRegistration(record.address, issuedAt)

@@ -17,7 +17,10 @@ export interface Registration {
   readonly issuedAt: number
   /** Absent when it holds until another takes its place. */
   readonly expiresAt?: number
-  /** When the agent was last here with a fresh proof, an answer to a challenge; absent when it never was. */
+  /**
+   * When the agent was last here with a fresh proof, an answer to a challenge; absent when it never was. A registration
+   * at another peer leaves it as it is.
+   */
   readonly provenAt?: number
   /** The representing peer's signed statement, in whatever encoding peers exchange it. */
   readonly attestation?: Uint8Array

@@ -4,6 +4,7 @@ import { AcnConnectionError, type AgentIdentity, identityFromRecords } from '@pa
 import type { AcnNode } from '@parley/acn/node'
 import { AcnStatusError, STATUS } from '@parley/acn/protocol'
 import { SqliteAcnStore } from '@parley/acn/store'
+import { until } from '../entrance/agents.ts'
 import { folderOf, newIdentity, peerSettings, startNode, startWithAgent, TestAgent } from './network.ts'
 
 const LOOPBACK = { host: '127.0.0.1', port: 0 }
@@ -47,6 +48,26 @@ test('a copied record does not get in beside an agent that gave a fresh proof, n
   await assertRefused(t, again, copy)
   const back = await TestAgent.mailbox(t, again, identity)
   assert.deepEqual(await back.receive(), ['while it is away'])
+})
+
+test('nor at the peer that the agent has left for another, over new starts of it', async (t) => {
+  const settings = peerSettings([], { mailbox: LOOPBACK })
+  const dataFolder = await folderOf(t)
+  const left = await startNode(t, settings, { dataFolder })
+  const identity = newIdentity()
+  const copy = await copyOf(identity, left)
+  const before = await TestAgent.delegate(t, left, identity)
+  await before.client.close()
+  const other = await startNode(t, peerSettings([left]))
+  const agent = await TestAgent.delegate(t, other, identity)
+  const isElsewhere = async () => (await left.store.getRegistration(identity.address))?.kind === 'remote'
+  await until(isElsewhere)
+  await assertRefused(t, left, copy)
+  await left.stop()
+  const again = await startNode(t, settings, { dataFolder })
+  await assertRefused(t, again, copy)
+  assert.equal(await agent.send(agent, 'untouched'), STATUS.SUCCESS)
+  assert.deepEqual(await agent.receive(), ['untouched'])
 })
 
 test('a day later an agent may come without', async (t) => {

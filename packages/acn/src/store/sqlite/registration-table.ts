@@ -63,7 +63,9 @@ export class RegistrationTable {
     const present = this.#statements.get.get([address]) as Tuple | undefined
     if (present && present[2] > issuedAt) return false
     const bytes = encodeAgentRecord(record)
-    const rest = [expiresAt ?? null, bytes, attestation ?? null, provenAt ?? null]
+    // Where the agent is now changes nothing about what it showed when it was here.
+    const proven = provenAt ?? (kind === 'remote' ? present?.[6] : undefined) ?? null
+    const rest = [expiresAt ?? null, bytes, attestation ?? null, proven]
     this.#statements.put.run([address, kind, issuedAt, ...rest])
     if (!present) this.#count++
     while (this.#count > this.#limit) this.#count -= this.#statements.evict.run([]).changes
