@@ -18,6 +18,7 @@ import type { EnvelopeId } from '../store/index.ts'
  *   Report report = 6;            // in an empty message
  *   uint32 position = 7;          // of an envelope between peers: docs/acn-link.md
  *   Dates registration = 8;       // beside an agent's record: docs/acn-registrations.md
+ *   string drained = 9;           // an agent's address, beside a sender's record: docs/acn-link.md
  * }
  * message Dates {
  *   uint64 issued_at = 1;         // milliseconds since 1970, as all times
@@ -47,6 +48,8 @@ export interface Extension {
   readonly position?: number
   /** What the representing peer says of the record in the message. */
   readonly registration?: RegistrationDates
+  /** Address of an agent for which nothing is to wait any more: see `link/`. */
+  readonly drained?: string
 }
 
 /** A delivery report as it is on the wire: a later version may know more reasons. */
@@ -99,7 +102,7 @@ export function decodeExtended(body: Uint8Array): { message: AcnMessage; extensi
 
 /** The protobuf bytes of the extension alone. */
 export function encodeExtension(extension: Extension): Uint8Array {
-  const { capabilities, window, id, challenge, challengeAnswer, report, position, registration } = extension
+  const { capabilities, window, id, challenge, challengeAnswer, report, position, registration, drained } = extension
   const writer = new BinaryWriter()
   if (capabilities !== undefined) writer.tag(1, WireType.Varint).uint32(capabilities)
   if (window !== undefined) writer.tag(2, WireType.Varint).uint32(window)
@@ -109,6 +112,7 @@ export function encodeExtension(extension: Extension): Uint8Array {
   if (report !== undefined) writer.tag(6, WireType.LengthDelimited).bytes(encodeReport(report))
   if (position !== undefined) writer.tag(7, WireType.Varint).uint32(position)
   if (registration) writer.tag(8, WireType.LengthDelimited).bytes(encodeDates(registration))
+  if (drained !== undefined) writer.tag(9, WireType.LengthDelimited).string(drained)
   return writer.finish()
 }
 
@@ -198,6 +202,7 @@ function readField(reader: BinaryReader, field: number, type: WireType): Extensi
     if (field === 5) return { challengeAnswer: readText(reader) }
     if (field === 6) return { report: readReport(reader.bytes()) }
     if (field === 8) return { registration: decodeDates(reader.bytes()) }
+    if (field === 9) return { drained: readText(reader) }
   }
   reader.skip(type, field)
   return {}

@@ -2,6 +2,7 @@ import { DecodeError } from '@parley/core/encoding'
 import type { AcnHost, FrameChannel, RemotePeer } from '../peer/index.ts'
 import {
   AcnStatusError,
+  type AgentRecord,
   decodeEnvelope,
   type Envelope,
   STATUS,
@@ -40,6 +41,11 @@ export interface LinkHandlers {
    * @throws AcnStatusError to refuse it
    */
   register(registration: SignedRegistration, from: RemotePeer): Promise<SignedRegistration | undefined>
+  /**
+   * Resolves when nothing from one agent waits for another any more.
+   * @throws AcnStatusError when that takes too long
+   */
+  drained(to: string, sender: string): Promise<void>
 }
 
 /** Serves the links of other Parley peers. */
@@ -93,12 +99,33 @@ class IncomingLink {
   }
 
   async #answer(request: LinkRequest, size: number): Promise<void> {
-    const answer = request.type === 'envelope' ? { status: await this.#take(request) } : await this.#register(request)
+    const answer = await this.#serve(request)
     this.#unanswered--
     this.#size -= size
     this.#onRoom?.()
     // When it cannot be sent the peer asks again, by the same id.
     await this.#channel.write(encodeLinkAnswer({ id: request.id, ...answer })).catch(() => {})
+  }
+
+  #serve(request: LinkRequest): Promise<Omit<LinkAnswer, 'id'>> {
+    switch (request.type) {
+      case 'envelope':
+        return this.#take(request)
+      case 'registration':
+        return this.#register(request)
+      case 'drained':
+        return this.#drained(request)
+    }
+  }
+
+  async #drained({ to, record }: LinkRequest & { type: 'drained' }): Promise<Omit<LinkAnswer, 'id'>> {
+    try {
+      this.#verifySender(record)
+      await this.#handlers.drained(to, record.address)
+      return { status: SUCCESS }
+    } catch (error) {
+      return { status: statusOfError(error) }
+    }
   }
 
   async #register({ registration }: LinkRequest & { type: 'registration' }): Promise<Omit<LinkAnswer, 'id'>> {
@@ -110,16 +137,20 @@ class IncomingLink {
     }
   }
 
-  async #take({ type: _, ...sent }: LinkRequest & { type: 'envelope' }): Promise<StatusBody> {
+  async #take({ type: _, ...sent }: LinkRequest & { type: 'envelope' }): Promise<Omit<LinkAnswer, 'id'>> {
     try {
       const envelope = decodeEnvelope(sent.bytes)
-      const { record } = sent
-      const expectation = { expectedAddress: record.address, representativePublicKey: this.#from.publicKey }
-      verifyRepresentation(record, expectation, { cache: this.#proofs })
-      return await this.#takeInTurn(sent, envelope)
+      this.#verifySender(sent.record)
+      return { status: await this.#takeInTurn(sent, envelope) }
     } catch (error) {
-      return statusOfError(error)
+      return { status: statusOfError(error) }
     }
+  }
+
+  /** The peer at the other end represents the agent. */
+  #verifySender(record: AgentRecord): void {
+    const expectation = { expectedAddress: record.address, representativePublicKey: this.#from.publicKey }
+    verifyRepresentation(record, expectation, { cache: this.#proofs })
   }
 
   async #takeInTurn({ position, ...sent }: LinkEnvelope, envelope: Envelope): Promise<StatusBody> {

@@ -33,6 +33,16 @@ export type LinkRequest =
   | ({ readonly type: 'envelope' } & LinkEnvelope)
   /** An agent is represented by the sending peer, or by another one that signed it. */
   | { readonly type: 'registration'; readonly id: EnvelopeId; readonly registration: SignedRegistration }
+  /** Asks to be told when nothing of a sender waits for an agent any more. */
+  | ({ readonly type: 'drained'; readonly id: EnvelopeId } & DrainedQuestion)
+
+/** A pair of which the asking peer has sent envelopes that may still wait at the other one. */
+export interface DrainedQuestion {
+  /** Address of the receiving agent. */
+  readonly to: string
+  /** The sending agent's, for the asking peer. */
+  readonly record: AgentRecord
+}
 
 /** What is answered: a status, and a newer registration where a registration was sent and that is known. */
 export interface LinkAnswer {
@@ -51,18 +61,26 @@ export function encodeLinkRegistration(id: EnvelopeId, { record, ...dates }: Sig
   return encodeExtended({ type: 'register', record }, { id, registration: dates })
 }
 
+/** The frame of the question whether a queue is empty. */
+export function encodeLinkQuestion(id: EnvelopeId, { to, record }: DrainedQuestion): Uint8Array {
+  return encodeExtended({ type: 'register', record }, { id, drained: to })
+}
+
 /**
  * @throws DecodeError when the frame is no message; LinkError when it is nothing that a link carries
  */
 export function decodeLinkRequest(body: Uint8Array): LinkRequest {
   const { message, extension = {} } = decodeExtended(body)
-  const { id, position = 0, registration } = extension
+  const { id, position = 0, registration, drained: to } = extension
   if (id !== undefined && message.type === 'aeaEnvelope' && message.record) {
     return { type: 'envelope', id, position, bytes: message.envelope, record: message.record }
   }
+  if (id !== undefined && message.type === 'register' && message.record && to !== undefined) {
+    return { type: 'drained', id, to, record: message.record }
+  }
   const signed = registrationOf(message, extension)
   if (id !== undefined && registration && signed) return { type: 'registration', id, registration: signed }
-  throw new LinkError('PROTOCOL', 'not an envelope or a registration with an id')
+  throw new LinkError('PROTOCOL', 'nothing that a link carries')
 }
 
 /** The frame that answers one; a newer registration takes the place of the status. */

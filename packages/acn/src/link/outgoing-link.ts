@@ -5,8 +5,10 @@ import type { SignedRegistration } from '../record/index.ts'
 import type { EnvelopeId } from '../store/index.ts'
 import { LinkError } from './link-error.ts'
 import {
+  type DrainedQuestion,
   decodeLinkAnswer,
   encodeLinkEnvelope,
+  encodeLinkQuestion,
   encodeLinkRegistration,
   LINK_WINDOW,
   LINK_WINDOW_BYTES,
@@ -56,8 +58,18 @@ export class OutgoingLink {
    * @throws LinkError; the signal's reason
    */
   async tell(registration: SignedRegistration, signal: AbortSignal): Promise<SignedRegistration | undefined> {
-    const id = randomBytes(16).toString('hex')
+    const id = newId()
     return (await this.#ask(id, encodeLinkRegistration(id, registration), signal)).newer
+  }
+
+  /**
+   * Waits until nothing of a pair waits at the peer any more.
+   * @returns the peer's status: SUCCESS, or that something still waits
+   * @throws LinkError; the signal's reason
+   */
+  async drained(question: DrainedQuestion, signal: AbortSignal): Promise<StatusBody> {
+    const id = newId()
+    return (await this.#ask(id, encodeLinkQuestion(id, question), signal)).status
   }
 
   async #ask(id: EnvelopeId, body: Uint8Array, signal: AbortSignal): Promise<LinkAnswer> {
@@ -130,4 +142,8 @@ export class OutgoingLink {
   #changed(): void {
     for (const resolve of this.#waiting.splice(0)) resolve()
   }
+}
+
+function newId(): EnvelopeId {
+  return randomBytes(16).toString('hex')
 }

@@ -188,6 +188,7 @@ export class AcnNode {
     await serveLinks(host, {
       receive: (received, from) => router.receive(received, from.peerId),
       register: (registration, from) => registrations.take(registration, from.peerId),
+      drained: (to, sender) => router.drained(to, sender),
     })
     await registrations.start()
     await router.start(new HostNetwork(host, this.metrics, links, registrations))

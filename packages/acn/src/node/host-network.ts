@@ -64,6 +64,11 @@ export class HostNetwork implements RoutingNetwork {
     return this.#host.sendEnvelope(way, envelope.bytes, envelope.record, { signal })
   }
 
+  async drained(peerId: string, to: string, record: AgentRecord, signal: AbortSignal): Promise<void> {
+    const link = await this.#links.get(peerId, signal)
+    await link?.drained({ to, record }, signal)
+  }
+
   async handOver(peerId: string, envelope: OwnedEnvelope, signal: AbortSignal): Promise<StatusBody> {
     const isParley = (await this.#host.speaks(peerId, HANDOVER_PROTOCOL)) !== false
     // To others only the sender's own peer can speak for it.

@@ -15,6 +15,8 @@ export interface AgentSourceOptions {
   /** The agent has a report. */
   readonly onReported: (report: StoredNotDelivered) => Promise<void>
   readonly onClosed: (source: AgentSource) => void
+  /** Before this resolves it gives no envelopes: some that go first are on another way. */
+  readonly ready?: Promise<void> | undefined
 }
 
 /** What waits for one agent, for one session of it; gives nothing while another session of the agent goes first. */
@@ -23,11 +25,17 @@ export class AgentSource implements PendingSource {
   readonly #options: AgentSourceOptions
   readonly #bell = new Bell()
   #isActive = false
+  #isReady: boolean
   #isClosed = false
 
   constructor(options: AgentSourceOptions) {
     this.session = options.session
     this.#options = options
+    this.#isReady = options.ready === undefined
+    options.ready?.then(() => {
+      this.#isReady = true
+      this.#bell.ring()
+    })
   }
 
   /** Whether this is the session that gets the agent's envelopes. */
@@ -38,7 +46,7 @@ export class AgentSource implements PendingSource {
 
   /** Takes the newest envelope; false when it has to be written first. */
   offer(envelope: QueuedEnvelope): boolean {
-    const isTaken = this.#isActive && this.#options.reader.offer(envelope)
+    const isTaken = this.#isActive && this.#isReady && this.#options.reader.offer(envelope)
     if (!isTaken) this.#options.reader.missed()
     this.#bell.ring()
     return isTaken
@@ -54,6 +62,7 @@ export class AgentSource implements PendingSource {
     if (this.#isClosed || !this.#isActive) return undefined
     const report = this.session.isParley ? await this.#options.reports.next() : undefined
     if (report) return this.#reportItem(report)
+    if (!this.#isReady) return undefined
     const envelope = await this.#options.reader.next()
     return envelope && this.#envelopeItem(envelope)
   }

@@ -44,6 +44,13 @@ export interface RoutingNetwork {
     signal: AbortSignal,
   ): Promise<StatusBody>
   /**
+   * Resolves when nothing of a pair waits at a peer any more, or that peer will not say: it is not Parley, or has been
+   * waiting long itself.
+   * @param record the sending agent's
+   * @throws when the peer does not answer
+   */
+  drained(peerId: string, to: string, record: AgentRecord, signal: AbortSignal): Promise<void>
+  /**
    * Passes an envelope that was stored for an agent, which has gone, to the agent's new peer, when that is Parley.
    * @param envelope with the agent's record for this peer; `transfer` names this handing over
    * @throws when there is no answer

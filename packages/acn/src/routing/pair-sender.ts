@@ -3,10 +3,12 @@ import { Bell } from './bell.ts'
 import type { QueuedEnvelope } from './holding.ts'
 import { type Action, retryDelay } from './policy.ts'
 import type { QueueReader } from './queue-reader.ts'
+import type { UnderWay } from './under-way.ts'
 
 /** What a sender of one pair works with. */
 export interface PairSenderOptions {
   readonly reader: QueueReader
+  readonly underWay: UnderWay
   readonly signal: AbortSignal
   /** Envelopes that may be under way at once: more than one only to a peer that takes them in turn. */
   readonly window: () => number
@@ -28,7 +30,7 @@ export interface PairSenderOptions {
 
 type GivenUp = Action & { type: 'give-up' }
 
-interface UnderWay {
+interface Attempt {
   readonly envelope: QueuedEnvelope
   readonly ended: Promise<void>
   /** Once it has ended; an error when the attempt threw. */
@@ -47,12 +49,13 @@ export class PairSender {
   readonly #bell = new Bell()
   /** Taken from the queue and not under way, in order. */
   #next: QueuedEnvelope[] = []
-  #underWay: UnderWay[] = []
+  #underWay: Attempt[] = []
   #position = 0
   /** Attempts that count towards a limit, of the envelope that failed last. */
   #limited = { id: '', count: 0 }
   #offered = false
   #isCancelled = false
+  #run: Promise<void> | undefined
 
   constructor(options: PairSenderOptions) {
     this.#options = options
@@ -78,8 +81,13 @@ export class PairSender {
     this.#bell.ring()
   }
 
-  /** Sends until there is nothing more to send from here. Never throws. */
-  async run(): Promise<void> {
+  /** Sends until there is nothing more to send from here; resolves then, never rejects. */
+  run(): Promise<void> {
+    this.#run ??= this.#work()
+    return this.#run
+  }
+
+  async #work(): Promise<void> {
     const { signal } = this.#options
     while (!signal.aborted) {
       try {
@@ -138,8 +146,10 @@ export class PairSender {
   }
 
   #begin(envelope: QueuedEnvelope): void {
+    const { to, sender, id } = envelope
+    this.#options.underWay.begin(to, sender, id)
     const attempt = this.#options.attempt(envelope, this.#position++)
-    const begun: UnderWay = {
+    const begun: Attempt = {
       envelope,
       result: undefined,
       ended: attempt.then(
@@ -174,7 +184,7 @@ export class PairSender {
   async #settle(): Promise<true> {
     const failed = this.#underWay.findIndex(({ result }) => !isDelivered(result))
     const delivered = this.#underWay.splice(0, failed === -1 ? this.#underWay.length : failed)
-    await Promise.all(delivered.map(({ envelope }) => this.#options.onDelivered(envelope)))
+    await Promise.all(delivered.map(({ envelope }) => this.#delivered(envelope)))
     const [first] = this.#underWay
     if (!first) {
       this.#position = 0
@@ -189,10 +199,25 @@ export class PairSender {
       first.envelope,
       ...behind.filter(({ result }) => !isDelivered(result)).map((one) => one.envelope),
     )
-    for (const { envelope, result } of behind) if (isDelivered(result)) await this.#options.onDelivered(envelope)
+    for (const { envelope, result } of [first, ...behind]) {
+      if (isDelivered(result)) await this.#delivered(envelope)
+      else this.#ended(envelope)
+    }
     this.#options.signal.throwIfAborted()
     if (!(first.result instanceof Error)) await this.#onFailed(first.envelope, first.result)
     return true
+  }
+
+  async #delivered(envelope: QueuedEnvelope): Promise<void> {
+    try {
+      await this.#options.onDelivered(envelope)
+    } finally {
+      this.#ended(envelope)
+    }
+  }
+
+  #ended({ to, sender, id }: QueuedEnvelope): void {
+    this.#options.underWay.end(to, sender, id)
   }
 
   async #onFailed(envelope: QueuedEnvelope, action: Action): Promise<void> {

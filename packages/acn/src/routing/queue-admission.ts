@@ -20,6 +20,8 @@ interface AgentAccount {
   bytes: number
   readonly pairs: Map<string, number>
   readonly waiting: Set<Waiter>
+  /** Those who want to know when nothing of a sender waits any more. */
+  readonly watching: Map<string, PromiseWithResolvers<void>>
 }
 
 type Limits = Pick<StoreLimits, 'maxPerPair' | 'maxPerAgent' | 'maxBytesPerAgent' | 'maxEnvelopes' | 'maxBytes'>
@@ -56,6 +58,15 @@ export class QueueAdmission {
   /** Envelopes that wait from one sender for an agent. */
   countOf(to: string, sender: string): number {
     return this.#agents.get(to)?.pairs.get(sender) ?? 0
+  }
+
+  /** Resolves when nothing waits from one sender for an agent. */
+  emptied(to: string, sender: string): Promise<void> {
+    const account = this.#agents.get(to)
+    if (!account?.pairs.has(sender)) return Promise.resolve()
+    const known = account.watching.get(sender) ?? Promise.withResolvers<void>()
+    account.watching.set(sender, known)
+    return known.promise
   }
 
   /**
@@ -141,7 +152,7 @@ export class QueueAdmission {
   #account(to: string): AgentAccount {
     let account = this.#agents.get(to)
     if (!account) {
-      account = { count: 0, bytes: 0, pairs: new Map(), waiting: new Set() }
+      account = { count: 0, bytes: 0, pairs: new Map(), waiting: new Set(), watching: new Map() }
       this.#agents.set(to, account)
     }
     return account
@@ -150,7 +161,11 @@ export class QueueAdmission {
   #add(account: AgentAccount, sender: string, count: number, bytes: number): void {
     const ofPair = (account.pairs.get(sender) ?? 0) + count
     if (ofPair > 0) account.pairs.set(sender, ofPair)
-    else account.pairs.delete(sender)
+    else {
+      account.pairs.delete(sender)
+      account.watching.get(sender)?.resolve()
+      account.watching.delete(sender)
+    }
     account.count += count
     account.bytes += bytes
     this.#count += count

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   AcnStatusError,
   type AgentRecord,
@@ -8,6 +9,7 @@ import {
   type StatusBody,
 } from '../protocol/index.ts'
 import type { AcnStore } from '../store/index.ts'
+import { FormerPeers } from './former-peers.ts'
 import type { Holding, QueuedEnvelope } from './holding.ts'
 import { Limiter } from './limiter.ts'
 import type { LocalAgents } from './local-agents.ts'
@@ -20,6 +22,7 @@ import type { QueueAdmission } from './queue-admission.ts'
 import { QueueReader } from './queue-reader.ts'
 import { RouteCache } from './route-cache.ts'
 import type { RoutingLimits } from './routing-limits.ts'
+import { UnderWay } from './under-way.ts'
 
 /** What envelopes for agents elsewhere are sent with. */
 export interface RemoteDeliveryOptions {
@@ -37,6 +40,8 @@ export interface RemoteDeliveryOptions {
 
 /** Envelopes of one pair that may be under way to a peer which takes them by their ids. */
 const PIPELINE = 128
+/** How long what is on another way keeps an agent that has come here from its envelopes, ms. */
+const COMING_BACK = 10_000
 
 /** Sends what waits for agents elsewhere to their peers, in order for each pair. */
 export class RemoteDelivery {
@@ -46,6 +51,10 @@ export class RemoteDelivery {
   /** Senders that work now. */
   readonly #running = new Set<Promise<void>>()
   readonly #routes = new RouteCache()
+  readonly #underWay = new UnderWay()
+  readonly #former = new FormerPeers()
+  /** Pairs of which a former peer is waited for. */
+  readonly #draining = new Map<string, Promise<void>>()
   readonly #firstLookups: Limiter
   readonly #laterLookups: Limiter
   readonly #sending: Limiter
@@ -100,6 +109,7 @@ export class RemoteDelivery {
     if (!isAlone) holding.flush()
     const sender = new PairSender({
       signal,
+      underWay: this.#underWay,
       reader: new QueueReader((after) => store.pendingOfPair(to, from, { after, limit: 64 }), isAlone),
       window: () => this.#window(to),
       waitBefore: () => this.#waitBefore(to),
@@ -119,13 +129,63 @@ export class RemoteDelivery {
     return sender
   }
 
-  /** The agent is here: what waits for it goes no other way. */
-  cancelTo(to: string): void {
+  /**
+   * The agent is here: what waits for it goes no other way.
+   * @returns resolves when that which was on another way has come there or is back, in order; undefined when nothing was
+   */
+  takeBack(to: string): Promise<void> | undefined {
+    const comingBack: Promise<void>[] = []
     for (const from of this.#options.admission.sendersTo(to)) {
       const key = pairKey(to, from)
-      this.#senders.get(key)?.cancel()
+      const sender = this.#senders.get(key)
+      if (!sender) continue
+      sender.cancel()
       this.#senders.delete(key)
+      comingBack.push(sender.run())
     }
+    const before = Promise.all(comingBack)
+    for (const [from, peerId] of this.#former.of(to))
+      comingBack.push(before.then(() => this.#fetchBack(to, from, peerId)))
+    if (comingBack.length === 0) return undefined
+    return Promise.race([Promise.all(comingBack), sleep(COMING_BACK, undefined, { ref: false })]).then(() => {})
+  }
+
+  /** Resolves when an envelope is not being sent from here. */
+  ended(to: string, from: string, id: string): Promise<void> {
+    return this.#underWay.ended(to, from, id)
+  }
+
+  /** What another peer still has of a pair goes before what waits here. */
+  async #fetchBack(to: string, from: string, peerId: string): Promise<void> {
+    const { holding, store } = this.#options
+    await this.#drain(to, from, peerId)
+    holding.flush()
+    await store.putBehind(to, from, peerId).catch(() => {})
+  }
+
+  /** Whoever sends to another peer than the last one waits for that, the envelopes of a pair in their order. */
+  async #afterFormer(to: string, from: string, peerId: string): Promise<void> {
+    const key = pairKey(to, from)
+    const former = this.#former.get(to, from)
+    if (former !== undefined && former !== peerId) {
+      this.#draining.set(
+        key,
+        this.#drain(to, from, former).finally(() => this.#draining.delete(key)),
+      )
+    }
+    const draining = this.#draining.get(key)
+    if (draining) await draining
+  }
+
+  /** Waits until nothing of a pair waits at the peer that took the last of it. Never throws. */
+  async #drain(to: string, from: string, peerId: string): Promise<void> {
+    const { agents, signal } = this.#options
+    const sender = agents.get(from)
+    this.#former.delete(to, from)
+    if (!sender || !this.#network) return
+    const both = AbortSignal.any([signal, AbortSignal.timeout(COMING_BACK)])
+    // A peer that does not answer cannot be waited for.
+    await this.#network.drained(peerId, to, sender.record, both).catch(() => {})
   }
 
   async #noteRetry(envelope: QueuedEnvelope): Promise<void> {
@@ -203,7 +263,12 @@ export class RemoteDelivery {
     const route = await this.#resolve(envelope)
     if (!route) return undefined
     const network = this.#networkOrThrow()
-    if (own && network.takesInTurn(route)) return network.sendEnvelope(route, { id, position, bytes, record }, signal)
+    await this.#afterFormer(to, envelope.sender, route.peerId)
+    if (own && network.takesInTurn(route)) {
+      const status = await network.sendEnvelope(route, { id, position, bytes, record }, signal)
+      if (status.code === STATUS.SUCCESS) this.#former.put(to, envelope.sender, route.peerId)
+      return status
+    }
     if (own || !agentRecord) {
       return this.#sending.run(signal, () => network.sendEnvelope(route, { id, position, bytes, record }, signal))
     }

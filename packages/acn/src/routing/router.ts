@@ -200,6 +200,7 @@ export class AcnRouter implements EntranceHandler {
     const agent = this.#agents.ensure(session.record, session.kind)
     const source = new AgentSource({
       session,
+      ready: this.#remote.takeBack(session.address),
       reader: new QueueReader((after) => this.#store.pending(session.address, { after, limit: 64 })),
       reports: new ReportReader(this.#store, session.address),
       onSettled: (envelope, outcome) => this.#outcomes.settled(envelope, outcome),
@@ -208,7 +209,6 @@ export class AcnRouter implements EntranceHandler {
     })
     this.#agents.attach(agent, source)
     this.#observer.attached(session.kind, 1)
-    this.#remote.cancelTo(session.address)
     // The new reader begins with what is on disk.
     this.#holding.flush()
     return source
@@ -274,6 +274,8 @@ export class AcnRouter implements EntranceHandler {
       if (!isOwn) throw new AcnStatusError(STATUS.ERROR_UNKNOWN_AGENT_ADDRESS, 'unknown agent address')
       this.#remote.forgetRoute(envelope.to)
     }
+    // It may be this one's own, given to that peer, and the answer to that has not been read yet: it is in the store then.
+    if (received.id !== undefined) await this.#remote.ended(envelope.to, record.address, received.id)
     await this.#takeFromPeer(received, from, { scope: HANDED_OVER, id: transfer })
   }
 
@@ -289,6 +291,16 @@ export class AcnRouter implements EntranceHandler {
       throw error
     })
     return found?.record ?? agent?.record
+  }
+
+  /**
+   * Resolves when nothing from one agent waits here for another any more.
+   * @throws AcnStatusError ERROR_AGENT_NOT_READY when that takes too long
+   */
+  async drained(to: string, sender: string): Promise<void> {
+    const time = sleep(this.#limits.drain, true, { ref: false, signal: this.#abort.signal })
+    const isLate = await Promise.race([this.#admission.emptied(to, sender), time.catch(() => true)])
+    if (isLate) throw new AcnStatusError(STATUS.ERROR_AGENT_NOT_READY, 'envelopes still wait')
   }
 
   /** Registers the agent of a relay client; its record is proven for that peer. */

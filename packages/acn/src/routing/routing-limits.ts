@@ -9,6 +9,8 @@ export interface RoutingLimits {
   readonly awayLookup: number
   /** How long a peer's envelope waits for a place. */
   readonly peerPatience: number
+  /** How long a peer is let wait for what it gave to be delivered or handed over. */
+  readonly drain: number
   /** Between two looks for envelopes whose time is over. */
   readonly sweep: number
   /** Look-ups at once: for envelopes that are tried first, and for those that failed before. */
@@ -24,6 +26,7 @@ export const DEFAULT_ROUTING_LIMITS: RoutingLimits = {
   awayGrace: 5_000,
   awayLookup: 1_000,
   peerPatience: 5_000,
+  drain: 8_000,
   sweep: 60_000,
   firstLookups: 64,
   laterLookups: 16,

@@ -257,6 +257,8 @@ export interface AcnStore {
   pendingOfPair(to: string, sender: string, page?: Page): Promise<PendingEnvelope[]>
   /** The pairs with something waiting, in the order of their numbers; the last one's `number` is the next `after`. */
   listPairs(page?: Page): Promise<(PairSummary & { readonly number: number })[]>
+  /** Puts what waits of a pair behind what came from `source`, in its order: under new numbers, at the end of the queue. */
+  putBehind(to: string, sender: string, source: string): Promise<void>
   /** Notes how far delivery has come; nothing when the envelope is gone. */
   setDeliveryState(envelope: EnvelopeNumber, state: DeliveryState): Promise<void>
   /** Removes envelopes that were delivered. */

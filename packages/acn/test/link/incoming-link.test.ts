@@ -11,7 +11,7 @@ import { TestPeer } from '../peer/test-peer.ts'
 async function linked(t: TestContext, receive: (received: ReceivedByLink) => Promise<void>) {
   const taker = await TestPeer.start()
   t.after(() => taker.stop())
-  await serveLinks(taker.host, { receive, register: async () => undefined })
+  await serveLinks(taker.host, { receive, register: async () => undefined, drained: async () => {} })
   const sender = await TestPeer.start({ entryPeers: [taker.multiaddr] })
   t.after(() => sender.stop())
   await sender.host.join()

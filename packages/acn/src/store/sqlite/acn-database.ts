@@ -89,6 +89,10 @@ export class AcnDatabase {
       pending: ({ to, page }) => queues.pending(to, page),
       pendingOfPair: ({ to, sender, page }) => queues.pendingOfPair(to, sender, page),
       listPairs: (page) => queues.listPairs(page),
+      putBehind({ to, sender, source }) {
+        queues.putBehind(to, sender, source)
+        return undefined
+      },
       setDeliveryState({ envelope, state }) {
         queues.setState(envelope, state)
         return undefined

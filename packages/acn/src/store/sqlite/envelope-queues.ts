@@ -108,10 +108,26 @@ export class EnvelopeQueues {
   }
 
   pendingOfPair(to: string, sender: string, page: FullPage): PendingEnvelope[] {
-    if (!isStorable(to) || !isStorable(sender)) return []
-    const agent = this.#statements.findAgent.get([to]) as Totals | undefined
-    const pair = agent && (this.#statements.findPair.get([agent[0], sender]) as Totals | undefined)
+    const pair = this.#findPair(to, sender)
     return pair ? this.#read(this.#statements.listPair, pair[0], page) : []
+  }
+
+  /** Gives new numbers, the highest ones, to envelopes of a pair that do not come from `source`; in their order. */
+  putBehind(to: string, sender: string, source: string): void {
+    const { listOthers, lastNumber, setNumber, setLastNumber } = this.#statements
+    const pair = this.#findPair(to, sender)
+    if (!pair) return
+    const numbers = listOthers.all([pair[0], source]) as [number][]
+    if (numbers.length === 0) return
+    let [last] = lastNumber.get([]) as [number]
+    for (const [number] of numbers) setNumber.run([++last, number])
+    setLastNumber.run([last])
+  }
+
+  #findPair(to: string, sender: string): Totals | undefined {
+    if (!isStorable(to) || !isStorable(sender)) return undefined
+    const agent = this.#statements.findAgent.get([to]) as Totals | undefined
+    return agent && (this.#statements.findPair.get([agent[0], sender]) as Totals | undefined)
   }
 
   /** The envelopes of a queue, as many as fit into one answer. */
@@ -191,6 +207,11 @@ function prepare(database: Database.Database) {
     listPairs: rows(`SELECT pairs.number, agents.address, sender, pairs.count, pairs.bytes,
       (SELECT min(number) FROM envelopes WHERE pair = pairs.number)
       FROM pairs JOIN agents ON agents.number = pairs.agent WHERE pairs.number > ? ORDER BY pairs.number LIMIT ?`),
+    listOthers: rows('SELECT number FROM envelopes WHERE pair = ? AND source <> ? ORDER BY number'),
+    // Numbers are never used twice, those that were given this way too.
+    lastNumber: rows("SELECT seq FROM sqlite_sequence WHERE name = 'envelopes'"),
+    setNumber: statement('UPDATE envelopes SET number = ? WHERE number = ?'),
+    setLastNumber: statement("UPDATE sqlite_sequence SET seq = ? WHERE name = 'envelopes'"),
     setState: statement(
       'UPDATE envelopes SET attempts = ?, in_flight = ?, next_attempt_at = ?, last_status = ? WHERE number = ?',
     ),

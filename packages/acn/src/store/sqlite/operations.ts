@@ -47,6 +47,7 @@ export interface Operations {
   pending: { ask: { to: string; page: FullPage }; answer: PendingEnvelope[] }
   pendingOfPair: { ask: { to: string; sender: string; page: FullPage }; answer: PendingEnvelope[] }
   listPairs: { ask: FullPage; answer: (PairSummary & { readonly number: number })[] }
+  putBehind: { ask: { to: string; sender: string; source: string }; answer: undefined }
   setDeliveryState: { ask: { envelope: EnvelopeNumber; state: DeliveryState }; answer: undefined }
   delivered: { ask: { envelopes: readonly EnvelopeNumber[] }; answer: undefined }
   giveUp: {

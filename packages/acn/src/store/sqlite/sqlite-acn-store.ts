@@ -153,6 +153,10 @@ export class SqliteAcnStore implements AcnStore {
     return this.#ask('listPairs', fullPage(page))
   }
 
+  putBehind(to: string, sender: string, source: string): Promise<void> {
+    return this.#ask('putBehind', { to, sender, source })
+  }
+
   setDeliveryState(envelope: EnvelopeNumber, state: DeliveryState): Promise<void> {
     return this.#ask('setDeliveryState', { envelope, state })
   }
