@@ -3,15 +3,25 @@ import { type TestContext, test } from 'node:test'
 import type { FrameChannel } from '@parley/acn/peer'
 import { AcnStatusError, encodeEnvelope, STATUS } from '@parley/acn/protocol'
 import fc from 'fast-check'
-import { type ReceivedByLink, serveLinks } from '../../src/link/index.ts'
-import { decodeLinkAnswer, encodeLinkEnvelope, LINK_PROTOCOL, LINK_WINDOW } from '../../src/link/link-frames.ts'
+import { type LinkHandlers, type ReceivedByLink, serveLinks } from '../../src/link/index.ts'
+import {
+  decodeLinkAnswer,
+  encodeLinkEnvelope,
+  encodeLinkQuestion,
+  LINK_PROTOCOL,
+  LINK_WINDOW,
+} from '../../src/link/link-frames.ts'
 import { TestPeer } from '../peer/test-peer.ts'
 
 /** Two peers; the second takes envelopes from links as `receive` says. */
-async function linked(t: TestContext, receive: (received: ReceivedByLink) => Promise<void>) {
+async function linked(
+  t: TestContext,
+  receive: (received: ReceivedByLink) => Promise<void>,
+  drained: LinkHandlers['drained'] = async () => {},
+) {
   const taker = await TestPeer.start()
   t.after(() => taker.stop())
-  await serveLinks(taker.host, { receive, register: async () => undefined, drained: async () => {} })
+  await serveLinks(taker.host, { receive, register: async () => undefined, drained })
   const sender = await TestPeer.start({ entryPeers: [taker.multiaddr] })
   t.after(() => sender.stop())
   await sender.host.join()
@@ -78,6 +88,21 @@ test('the record must be of the sending peer', async (t) => {
     encodeLinkEnvelope({ id: idOf(2), position: 0, bytes: Buffer.from('ff', 'hex'), record: sender.record }),
   )
   assert.deepEqual([...(await statuses(channel, 1)).values()], [STATUS.ERROR_DECODE])
+})
+
+test('whether something still waits is told to the peer of its sender alone', async (t) => {
+  const asked: string[][] = []
+  const { taker, sender, channel } = await linked(
+    t,
+    async () => {},
+    async (...pair) => void asked.push(pair),
+  )
+  const { address } = sender.record
+  await channel.write(encodeLinkQuestion(idOf(1), { to: 'to', record: sender.record }))
+  assert.deepEqual([...(await statuses(channel, 1)).values()], [STATUS.SUCCESS])
+  await channel.write(encodeLinkQuestion(idOf(2), { to: 'to', record: taker.record }))
+  assert.deepEqual([...(await statuses(channel, 1)).values()], [STATUS.ERROR_WRONG_PUBLIC_KEY])
+  assert.deepEqual(asked, [['to', address]])
 })
 
 test('a receiver that does not answer makes the sender wait: what is held is bounded', async (t) => {

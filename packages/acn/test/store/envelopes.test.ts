@@ -62,6 +62,23 @@ describe('envelopes that wait', () => {
     assert.deepEqual(wordsOf(await store.pending('receiver')), ['2', '4'])
   })
 
+  test('go behind what came from one source, in their order, under numbers that nothing else gets', async (t) => {
+    const folder = await temporaryFolder(t)
+    const before = await openStore(t, { folder })
+    for (const words of ['3', '4']) await before.enqueue(envelope(words))
+    await before.enqueue(envelope('other', { sender: 'other' }))
+    for (const words of ['1', '2']) await before.enqueue(envelope(words, { source: 'former peer' }))
+    await before.putBehind('receiver', 'sender', 'former peer')
+    await before.putBehind('receiver', 'nobody', 'former peer')
+    await before.enqueue(envelope('5'))
+    assert.deepEqual(wordsOf(await before.pendingOfPair('receiver', 'sender')), ['1', '2', '3', '4', '5'])
+    const last = (await before.pending('receiver')).at(-1)?.number ?? 0
+    await before.close()
+    const store = await openStore(t, { folder })
+    assert.deepEqual(wordsOf(await store.pending('receiver')), ['other', '1', '2', '3', '4', '5'])
+    assert.ok(numberOf(await store.enqueue(envelope('6'))) > last, 'a number was used twice')
+  })
+
   test('are read in pages of a number and of a size', async (t) => {
     const store = await openStore(t)
     const large = new Uint8Array(3 * 1024 * 1024)
