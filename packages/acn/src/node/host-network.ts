@@ -1,4 +1,4 @@
-import type { LinkPool } from '../link/index.ts'
+import { LINK_PROTOCOL, type LinkPool } from '../link/index.ts'
 import type { NodeMetrics } from '../metrics/index.ts'
 import { type AcnHost, FrameError } from '../peer/index.ts'
 import { type AgentRecord, peerIdOf, peerPublicKeyFromHex, type StatusBody } from '../protocol/index.ts'
@@ -61,7 +61,10 @@ export class HostNetwork implements RoutingNetwork {
     if (link) return link.send(envelope, signal)
     // Those before it went by a link that has ended: whether they arrived has to be known first.
     if (envelope.position > 0) throw new FrameError('CLOSED', 'link has ended')
-    return this.#host.sendEnvelope(way, envelope.bytes, envelope.record, { signal })
+    // A peer that has not said yet what it speaks may be Parley, and have the envelope already.
+    const mayBeParley = (await this.#host.speaks(way.peerId, LINK_PROTOCOL)) !== false
+    const { id, bytes, record } = envelope
+    return this.#host.sendEnvelope(way, bytes, record, { signal, ...(mayBeParley && { id }) })
   }
 
   async drained(peerId: string, to: string, record: AgentRecord, signal: AbortSignal): Promise<void> {

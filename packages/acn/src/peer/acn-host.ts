@@ -4,6 +4,7 @@ import {
   type AgentRecord,
   agentMultihash,
   announcedAddress,
+  encodeAcnMessage,
   expectSuccess,
   type HostPort,
   peerIdOf,
@@ -12,6 +13,7 @@ import {
   statusOf,
 } from '../protocol/index.ts'
 import { ProofCache } from '../record/index.ts'
+import type { EnvelopeId } from '../store/index.ts'
 import type { AcnHostOptions, RequestOptions, Route } from './acn-host-options.ts'
 import { DhtNode } from './dht/dht-node.ts'
 import { AddressLookup, type LookupOptions, type Provider, type Resolution } from './dht/lookup.ts'
@@ -25,7 +27,7 @@ import { RelayContact } from './host/relay-contact.ts'
 import { DEFAULT_PEER_LIMITS, type PeerLimits } from './limits.ts'
 import { ADDRESS_PROTOCOL, answerLookups, lookupRequest, readLookupAnswer } from './streams/address.ts'
 import { Admission } from './streams/admission.ts'
-import { answerEnvelopes, ENVELOPE_PROTOCOL, envelopeMessage } from './streams/envelope.ts'
+import { answerEnvelopes, ENVELOPE_PROTOCOL, encodeEnvelopeRequest } from './streams/envelope.ts'
 import { type Answer, exchange, type StreamEnvironment, serveExchange, unexpectedPayload } from './streams/exchange.ts'
 import { FrameChannel } from './streams/frame-channel.ts'
 import { LingerQueue } from './streams/linger.ts'
@@ -230,7 +232,8 @@ export class AcnHost {
    */
   async requestRecord(peerId: string, address: string, options: RequestOptions = {}): Promise<AgentRecord> {
     const { timeout = this.timeouts.lookupRequest } = options
-    const answer = await this.#request(peerId, ADDRESS_PROTOCOL, lookupRequest(address), { ...options, timeout }, true)
+    const request = encodeAcnMessage(lookupRequest(address))
+    const answer = await this.#request(peerId, ADDRESS_PROTOCOL, request, { ...options, timeout }, true)
     return readLookupAnswer(answer, address, this.proofs)
   }
 
@@ -245,18 +248,19 @@ export class AcnHost {
   /**
    * Sends an envelope and returns the status that it was answered with, whatever it says.
    * @param record of the sending agent, proven for this peer
+   * @param options `id` names the envelope, for a peer that may be Parley: it takes the same name once
    * @throws AcnStatusError when the answer is no status; FrameError and others when there is none
    */
   async sendEnvelope(
     route: Route,
     envelope: Uint8Array,
     record: AgentRecord,
-    options: Omit<RequestOptions, 'via'> = {},
+    { id, ...options }: Omit<RequestOptions, 'via'> & { readonly id?: EnvelopeId } = {},
   ): Promise<StatusBody> {
     const { peerId, provider } = route
     const via = provider === undefined || provider === peerId ? {} : { via: provider }
-    const message = envelopeMessage(envelope, record)
-    const answer = await this.request(peerId, ENVELOPE_PROTOCOL, message, { ...options, ...via })
+    const request = encodeEnvelopeRequest(envelope, record, id)
+    const answer = await this.#request(peerId, ENVELOPE_PROTOCOL, request, { ...options, ...via }, false)
     if (answer.type !== 'status') throw unexpectedPayload()
     return statusOf(answer)
   }
@@ -266,7 +270,7 @@ export class AcnHost {
    * @throws FrameError when there is no answer; DecodeError; libp2p's errors when the peer cannot be reached
    */
   request(peerId: string, protocol: string, message: AcnMessage, options: RequestOptions = {}): Promise<AcnMessage> {
-    return this.#request(peerId, protocol, message, options, false)
+    return this.#request(peerId, protocol, encodeAcnMessage(message), options, false)
   }
 
   /**
@@ -371,13 +375,13 @@ export class AcnHost {
   async #request(
     peerId: string,
     protocol: string,
-    message: AcnMessage,
+    request: Uint8Array,
     options: RequestOptions,
     resetAfterwards: boolean,
   ): Promise<AcnMessage> {
     const { timeout = this.timeouts.request, signal } = options
     const stream = await this.#open(peerId, protocol, options)
-    return exchange(stream, message, this.#environment, { timeout, signal, resetAfterwards })
+    return exchange(stream, request, this.#environment, { timeout, signal, resetAfterwards })
   }
 
   async #open(peerId: string, protocol: string, { via, signal }: RequestOptions): Promise<Stream> {

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { AcnClient, DelegateEntry, PipeEntry } from '@parley/acn/client'
-import { STATUS } from '@parley/acn/protocol'
+import { encodeEnvelope, STATUS } from '@parley/acn/protocol'
 import { PeerKey } from '@parley/acn/record'
 import { attached, Cable, EventReader } from '../client/client-fixture.ts'
 import { envelopeOf, until } from '../entrance/agents.ts'
-import { newIdentity, numbered, peerSettings, startNode } from './network.ts'
+import { TestPeer } from '../peer/test-peer.ts'
+import { newIdentity, numbered, peerSettings, startNode, TestAgent } from './network.ts'
 
 const CUTS = 4
 const COUNT = 100
@@ -69,4 +70,25 @@ test('a delegate writes to the own agent of another node, and back, over lines t
   await sender.send(envelopeOf(alice.address, bob.address, 'the end'))
   await receiver.send(envelopeOf(bob.address, alice.address, 'the end'))
   assert.deepEqual([await atReceiver.text(), await atSender.text()], ['the end', 'the end'])
+})
+
+test('an envelope that comes again on a stream of its own is taken once, by the name that a Parley peer gave it', async (t) => {
+  const node = await startNode(t, peerSettings())
+  const peer = await TestPeer.start({ entryPeers: [node.multiaddr ?? ''] })
+  t.after(() => peer.stop())
+  await peer.host.join()
+  const receiver = await TestAgent.delegate(t, node)
+  const route = { peerId: node.host.peerId }
+  const send = async (words: string, id?: string) => {
+    const bytes = encodeEnvelope(envelopeOf(peer.address, receiver.address, words))
+    const { code } = await peer.host.sendEnvelope(route, bytes, peer.record, id === undefined ? {} : { id })
+    assert.equal(code, STATUS.SUCCESS)
+  }
+  const [first, second] = ['1', '2'].map((digit) => digit.repeat(32))
+  await send('one', first)
+  await send('one', first)
+  await send('two', second)
+  await send('without a name')
+  await send('without a name')
+  assert.deepEqual(await receiver.receive(4), ['one', 'two', 'without a name', 'without a name'])
 })

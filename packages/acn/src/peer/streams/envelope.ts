@@ -1,14 +1,17 @@
 import { DecodeError } from '@parley/core/encoding'
+import { decodeExtended, encodeExtended } from '../../entrance/extension.ts'
 import {
   type AcnMessage,
   AcnStatusError,
   type AgentRecord,
   decodeEnvelope,
   type Envelope,
+  encodeAcnMessage,
   STATUS,
   SUCCESS_MESSAGE,
 } from '../../protocol/index.ts'
 import { type ProofCache, verifyRepresentation } from '../../record/index.ts'
+import type { EnvelopeId } from '../../store/index.ts'
 import { type Answer, unexpectedPayload } from './exchange.ts'
 import type { RemotePeer } from './remote-peer.ts'
 
@@ -22,6 +25,8 @@ export interface ReceivedEnvelope {
   readonly bytes: Uint8Array
   /** Of the sending agent; that `envelope.sender` is its address is not checked here. */
   readonly record: AgentRecord
+  /** Its name, when the peer gave one: the same is to be taken once. */
+  readonly id?: EnvelopeId
 }
 
 /**
@@ -32,14 +37,15 @@ export type EnvelopeHandler = (received: ReceivedEnvelope, from: RemotePeer, sig
 
 /** The serving side, in the Go node's order: payload, envelope, proof. */
 export function answerEnvelopes(receive: EnvelopeHandler, cache?: ProofCache): Answer {
-  return async (request, from, signal) => {
+  return async (request, from, signal, message) => {
     if (request.type !== 'aeaEnvelope') throw unexpectedPayload()
     const { envelope: bytes, record } = request
     const envelope = readEnvelope(bytes)
     if (!record) throw unexpectedPayload()
     const expectation = { expectedAddress: record.address, representativePublicKey: from.publicKey }
     verifyRepresentation(record, expectation, cache ? { cache } : {})
-    await receive({ envelope, bytes, record }, from, signal)
+    const id = decodeExtended(message).extension?.id
+    await receive({ envelope, bytes, record, ...(id !== undefined && { id }) }, from, signal)
     return SUCCESS_MESSAGE
   }
 }
@@ -53,7 +59,8 @@ function readEnvelope(bytes: Uint8Array): Envelope {
   }
 }
 
-/** The request that carries an envelope, with the record of the agent that sends it. */
-export function envelopeMessage(envelope: Uint8Array, record: AgentRecord): AcnMessage {
-  return { type: 'aeaEnvelope', envelope, record }
+/** The request that carries an envelope, with the record of the agent that sends it, and its name for Parley peers. */
+export function encodeEnvelopeRequest(envelope: Uint8Array, record: AgentRecord, id?: EnvelopeId): Uint8Array {
+  const message: AcnMessage = { type: 'aeaEnvelope', envelope, record }
+  return id === undefined ? encodeAcnMessage(message) : encodeExtended(message, { id })
 }

@@ -38,13 +38,13 @@ export interface ExchangeOptions {
 }
 
 /**
- * Sends a message on a new stream and reads the answer. Our half is closed with the request, so that a peer that closes
+ * Sends an encoded message on a new stream and reads the answer. Our half is closed with the request, so that a peer that closes
  * its own leaves nothing open; what a peer leaves open is reset, at once or after a while.
  * @throws FrameError when no answer comes; DecodeError when it is none
  */
 export async function exchange(
   stream: Stream,
-  message: AcnMessage,
+  request: Uint8Array,
   environment: Pick<StreamEnvironment, 'limits' | 'linger'>,
   { timeout, signal, resetAfterwards = false }: ExchangeOptions,
 ): Promise<AcnMessage> {
@@ -53,7 +53,7 @@ export async function exchange(
     const answer = readFrame(stream, { maxLength: limits.frameLength, timeout, signal })
     // When sending fails that is thrown, not what reading says to it.
     answer.catch(() => {})
-    stream.send(encodeFrame(encodeAcnMessage(message)))
+    stream.send(encodeFrame(request))
     stream.close().catch(() => {})
     const body = await answer
     if (resetAfterwards) stream.abort(new Error('answered'))
@@ -65,8 +65,16 @@ export async function exchange(
   }
 }
 
-/** What a served protocol does with a request: the answer, or an AcnStatusError to be sent as one. */
-export type Answer = (request: AcnMessage, from: RemotePeer, signal: AbortSignal) => Promise<AcnMessage>
+/**
+ * What a served protocol does with a request: the answer, or an AcnStatusError to be sent as one. `bytes` are the
+ * request's as they came.
+ */
+export type Answer = (
+  request: AcnMessage,
+  from: RemotePeer,
+  signal: AbortSignal,
+  bytes: Uint8Array,
+) => Promise<AcnMessage>
 
 /**
  * Serves one stream: reads a request, answers it, frees the stream. The other side is told of what it did wrong in
@@ -108,7 +116,7 @@ async function answerRequest(
   const onStop = () => deadline.abort(signal.reason)
   signal.addEventListener('abort', onStop, { once: true })
   try {
-    const reply = await answer(decodeAcnMessage(body), from, deadline.signal)
+    const reply = await answer(decodeAcnMessage(body), from, deadline.signal, body)
     return isPlainSuccess(reply) ? SUCCESS_BYTES : encodeAcnMessage(reply)
   } catch (error) {
     const status = toStatusError(error)
