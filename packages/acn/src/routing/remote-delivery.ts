@@ -46,6 +46,8 @@ export class RemoteDelivery {
   /** Senders that work now. */
   readonly #running = new Set<Promise<void>>()
   readonly #routes = new RouteCache()
+  /** What ends the look-ups that are under way, by address. */
+  readonly #lookups = new Map<string, Set<AbortController>>()
   readonly #firstLookups: Limiter
   readonly #laterLookups: Limiter
   readonly #sending: Limiter
@@ -77,9 +79,10 @@ export class RemoteDelivery {
     await Promise.allSettled(this.#running)
   }
 
-  /** The agent may be elsewhere than it was. */
+  /** The agent may be elsewhere than it was, or there at last. */
   forgetRoute(address: string): void {
     this.#routes.forget(address)
+    for (const lookup of this.#lookups.get(address) ?? []) lookup.abort(new Error('there is news of the agent'))
   }
 
   /** Sees to it that what waits from one agent for another is sent. */
@@ -221,15 +224,34 @@ export class RemoteDelivery {
     return newest?.peerPublicKey === peerPublicKey ? newest : undefined
   }
 
-  async #resolve({ to, attempts }: QueuedEnvelope): Promise<RemoteRoute | undefined> {
-    const { agents, limits, observer, signal } = this.#options
-    const agent = agents.get(to)
-    if (agent?.kind === 'relay') {
-      const peerId = peerIdOf(peerPublicKeyFromHex(agent.record.peerPublicKey))
-      return { record: agent.record, peerId, provider: peerId }
+  /** Where the receiver is; a look-up begins anew when there is news of it meanwhile. */
+  async #resolve(envelope: QueuedEnvelope): Promise<RemoteRoute | undefined> {
+    const { agents, signal } = this.#options
+    const { to } = envelope
+    for (;;) {
+      const agent = agents.get(to)
+      if (agent?.kind === 'relay') {
+        const peerId = peerIdOf(peerPublicKeyFromHex(agent.record.peerPublicKey))
+        return { record: agent.record, peerId, provider: peerId }
+      }
+      const known = this.#routes.get(to)
+      if (known) return known
+      const news = new AbortController()
+      this.#lookups.set(to, (this.#lookups.get(to) ?? new Set()).add(news))
+      try {
+        return await this.#lookUp(envelope, AbortSignal.any([signal, news.signal]))
+      } catch (error) {
+        if (signal.aborted || !news.signal.aborted) throw error
+      } finally {
+        const others = this.#lookups.get(to)
+        others?.delete(news)
+        if (others?.size === 0) this.#lookups.delete(to)
+      }
     }
-    const known = this.#routes.get(to)
-    if (known) return known
+  }
+
+  async #lookUp({ to, attempts }: QueuedEnvelope, signal: AbortSignal): Promise<RemoteRoute | undefined> {
+    const { limits, observer } = this.#options
     const timeout = attempts === 0 ? limits.firstLookup : limits.laterLookup
     const limiter = attempts === 0 ? this.#firstLookups : this.#laterLookups
     const network = this.#networkOrThrow()

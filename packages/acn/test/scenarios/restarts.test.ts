@@ -4,6 +4,7 @@ import { PipeEntry } from '@parley/acn/client'
 import type { AcnNode } from '@parley/acn/node'
 import { type Envelope, STATUS } from '@parley/acn/protocol'
 import { LEDGERS } from '@parley/acn/record'
+import { until } from '../entrance/agents.ts'
 import { folderOf, newIdentity, startNode, startWithAgent, TestAgent } from '../node/network.ts'
 import { deliver, echo, PATIENCE, type Party, take } from './parties.ts'
 
@@ -91,6 +92,8 @@ for (const [title, sender, receiver] of [
     const parties = { genesis, client, other }
     const [from, to] = [parties[sender], parties[receiver]]
     await deliver(from, to, 'before')
+    // Its status goes through the relay: without it the envelope would come again.
+    await until(() => from.node.router.waiting === 0)
     await relay.stop()
     assert.equal(await from.send(to.address, 'meanwhile'), STATUS.SUCCESS)
     await relay.start()
