@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { connect } from 'node:tls'
@@ -55,7 +56,7 @@ export class FramedAgent {
   /** An agent at a delegate port: reads the signature of the certificate (not verified here) and registers. */
   static async delegate(record: AgentRecord, port: number, options: FramedAgentOptions = {}): Promise<FramedAgent> {
     const trust = options.looksFirst
-      ? { ca: await certificateAt(port), checkServerIdentity: () => undefined }
+      ? { ca: (await certificateAt(port)).toString(), checkServerIdentity: () => undefined }
       : { rejectUnauthorized: false }
     const socket = connect({ host: '127.0.0.1', port, ...trust })
     await once(socket, 'secureConnect')
@@ -125,14 +126,14 @@ export class FramedAgent {
   }
 }
 
-/** The certificate at a port, PEM. */
-async function certificateAt(port: number): Promise<string> {
+/** The certificate at a port. */
+export async function certificateAt(port: number): Promise<X509Certificate> {
   const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false })
   await once(socket, 'secureConnect')
-  const pem = socket.getPeerX509Certificate()?.toString()
+  const certificate = socket.getPeerX509Certificate()
   socket.destroy()
-  if (pem === undefined) throw new Error('no certificate')
-  return pem
+  if (certificate === undefined) throw new Error('no certificate')
+  return certificate
 }
 
 async function firstFrame(socket: Socket): Promise<Uint8Array> {
