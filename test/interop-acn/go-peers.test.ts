@@ -4,15 +4,15 @@ import { after, describe, it } from 'node:test'
 import type { Envelope } from '@parley/acn/protocol'
 import { PeerKey } from '@parley/acn/record'
 import type { BoundedQueue } from '@parley/core/queue'
+import { FramedAgent } from '../../packages/acn/test/entrance/framed-agent.ts'
 import { newRecord, TestPeer } from '../../packages/acn/test/peer/test-peer.ts'
-import { FramedAgent } from './framed-agent.ts'
 import { GoNode, type GoNodeOptions, WITHOUT_GO_NODE } from './go-node.ts'
 
 /** Someone who sends and receives, whatever stands behind it. */
 interface Party {
   readonly address: string
   readonly received: BoundedQueue<Envelope>
-  send(to: string, message: Uint8Array): Promise<void>
+  send(to: string, message: Uint8Array): Promise<unknown>
 }
 
 describe('the original node and ours', { skip: WITHOUT_GO_NODE, timeout: 300_000 }, () => {

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { STATUS } from '@parley/acn/protocol'
+import { FramedAgent } from '../../packages/acn/test/entrance/framed-agent.ts'
 import { peerSettings, startNode, TestAgent } from '../../packages/acn/test/node/network.ts'
 import { newRecord } from '../../packages/acn/test/peer/test-peer.ts'
-import { FramedAgent } from './framed-agent.ts'
 import { GoNode, WITHOUT_GO_NODE } from './go-node.ts'
 
 test('an agent of ours as a relay client of the original node', {

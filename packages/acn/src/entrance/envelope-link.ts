@@ -151,8 +151,10 @@ export class EnvelopeLink {
   #receive(body: Uint8Array): void {
     try {
       const { message, extension } = decodeExtended(body)
-      this.#take(message, extension, body.length)
+      // While this end closes only answers count: whoever sends anything else could not be told what became of it.
+      if (this.connection.isOpen || message.type === 'status') this.#take(message, extension, body.length)
     } catch (error) {
+      if (!this.connection.isOpen) return
       this.#refuse(this.#openSlot(), error instanceof DecodeError ? UNREADABLE : error)
     }
   }

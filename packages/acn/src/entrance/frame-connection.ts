@@ -46,7 +46,10 @@ export class FrameConnection {
   #writing = false
   #paused = false
   #reading = false
+  /** Nothing more is written. */
   #ending = false
+  /** Nothing more is taken. */
+  #deaf = false
   #error: Error | undefined
   #frameTimer: NodeJS.Timeout | undefined
   #writeTimer: NodeJS.Timeout | undefined
@@ -64,6 +67,7 @@ export class FrameConnection {
     socket.on('error', (cause) => this.#fail(new AcnConnectionError('CLOSED', 'connection failed', { cause })))
     socket.on('close', () => {
       this.#ending = true
+      this.#deaf = true
       this.#clearTimers()
       this.#queue.length = 0
       resolve()
@@ -115,10 +119,14 @@ export class FrameConnection {
 
   /** Writes what waits and closes; what still arrives is thrown away. */
   close(): void {
-    if (this.#ending) return
-    this.#ending = true
-    this.#discardInput()
-    if (!this.#writing) this.#end()
+    if (!this.#deaf) this.#discardInput()
+    this.#finishWriting()
+  }
+
+  /** Writes what waits and closes this end; what still arrives is taken until the other end closes as well. */
+  finish(): void {
+    this.#finishWriting()
+    this.resume()
   }
 
   /** Closes at once. */
@@ -127,7 +135,7 @@ export class FrameConnection {
   }
 
   #receive(chunk: Uint8Array): void {
-    if (this.#ending) return
+    if (this.#deaf) return
     this.#decoder.push(chunk)
     this.#drain()
   }
@@ -137,7 +145,7 @@ export class FrameConnection {
     if (this.#reading) return
     this.#reading = true
     try {
-      while (!this.#isHeld() && !this.#ending) {
+      while (!this.#isHeld() && !this.#deaf) {
         const body = this.#decoder.next()
         if (!body) break
         this.#stopFrameTimer()
@@ -150,7 +158,7 @@ export class FrameConnection {
     } finally {
       this.#reading = false
     }
-    if (this.#ending) return
+    if (this.#deaf) return
     if (this.#isHeld()) this.#socket.pause()
     else {
       this.#socket.resume()
@@ -189,7 +197,13 @@ export class FrameConnection {
     if (this.#socket.destroyed) return
     this.#flush()
     if (this.#ending && !this.#writing) this.#end()
-    else if (!this.#paused) this.#drain()
+    if (!this.#paused && !this.#deaf) this.#drain()
+  }
+
+  #finishWriting(): void {
+    if (this.#ending) return
+    this.#ending = true
+    if (!this.#writing) this.#end()
   }
 
   #end(): void {
@@ -200,6 +214,7 @@ export class FrameConnection {
 
   /** A socket that is closed with input unread would take back what was written last. */
   #discardInput(): void {
+    this.#deaf = true
     this.#stopFrameTimer()
     this.#socket.resume()
   }
@@ -207,6 +222,7 @@ export class FrameConnection {
   #fail(reason: Error | undefined): void {
     if (!this.#ending) this.#error = reason
     this.#ending = true
+    this.#deaf = true
     this.#clearTimers()
     this.#socket.destroy()
   }

@@ -85,8 +85,9 @@ export class ServedSession implements AgentSession {
 
   detach(reason: DetachReason): void {
     this.#detachReason ??= reason
+    // An answer that is on its way counts: without it the agent would get the envelope again from the next start on.
+    if (reason === 'stopping') this.#connection.finish()
     // What a superseded agent still says is not waited for: the new session wants its items.
-    if (reason === 'stopping') this.#connection.close()
     else this.#connection.destroy()
   }
 

@@ -179,7 +179,8 @@ export class AcnNode {
       links,
       store: this.#store,
       isHere: (address) => router.isAttached(address),
-      onMoved: (address) => router.onMoved(address),
+      isRelayed: (record) => router.isRelayed(record),
+      onMoved: (record) => router.onMoved(record),
     })
     this.#closing.push(async () => {
       await registrations.stop()

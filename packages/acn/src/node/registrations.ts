@@ -31,8 +31,10 @@ export interface RegistrationsOptions {
   readonly store: AcnStore
   /** Whether an agent of this peer is there now. */
   readonly isHere: (address: string) => boolean
-  /** An agent has gone to another peer. */
-  readonly onMoved: (address: string) => void
+  /** Whether the record is that of a relay client of this peer, as it registered here. */
+  readonly isRelayed: (record: AgentRecord) => boolean
+  /** Another peer has signed a newer registration. */
+  readonly onMoved: (record: AgentRecord) => void
 }
 
 /** Where an agent is, by the word of the peer that represents it. */
@@ -128,8 +130,14 @@ export class Registrations {
     const attestation = encodeDates(dates)
     const wasOwn = this.#known.get(address)?.isOwn ?? false
     this.#remember(registration, false)
-    await this.#options.store.putRegistration({ kind: 'remote', record, issuedAt, expiresAt, attestation })
-    this.#options.onMoved(address)
+    if (this.#options.isRelayed(record)) {
+      // A relay client speaks for its agent; this peer is where others find it all the same.
+      await this.#options.store.putRegistration({ kind: 'relay', record, issuedAt })
+      this.#track(this.#options.host.announce(address))
+    } else {
+      await this.#options.store.putRegistration({ kind: 'remote', record, issuedAt, expiresAt, attestation })
+    }
+    this.#options.onMoved(record)
     // Those who asked this peer before hear of it from this peer.
     if (wasOwn) this.#track(this.#tell(registration, false))
     return undefined

@@ -32,6 +32,8 @@ export interface PeerTimeouts {
   readonly reservation: number
   /** For an entry peer to be reached again, first and longest wait between two tries. */
   readonly rejoin: readonly [first: number, longest: number]
+  /** The same for a relay client's contact, without which nobody reaches it: the Go node tries every second. */
+  readonly contact: readonly [first: number, longest: number]
   /** For a peer that was answered to close the stream, before it is reset. */
   readonly linger: number
 }
@@ -53,5 +55,6 @@ export const DEFAULT_PEER_TIMEOUTS: PeerTimeouts = {
   reannounce: 12 * 3_600_000,
   reservation: 10_000,
   rejoin: [200, 10_000],
+  contact: [200, 2_000],
   linger: 1_000,
 }

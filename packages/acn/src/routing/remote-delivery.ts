@@ -53,8 +53,12 @@ export class RemoteDelivery {
   readonly #routes = new RouteCache()
   readonly #underWay = new UnderWay()
   readonly #former = new FormerPeers()
+  /** Agents that have come here and get what was on another way first: nobody looks for them elsewhere. */
+  readonly #here = new Set<string>()
   /** Pairs of which a former peer is waited for. */
   readonly #draining = new Map<string, Promise<void>>()
+  /** What ends the look-ups that are under way, by address. */
+  readonly #lookups = new Map<string, Set<AbortController>>()
   readonly #firstLookups: Limiter
   readonly #laterLookups: Limiter
   readonly #sending: Limiter
@@ -86,9 +90,10 @@ export class RemoteDelivery {
     await Promise.allSettled(this.#running)
   }
 
-  /** The agent may be elsewhere than it was. */
+  /** The agent may be elsewhere than it was, or there at last. */
   forgetRoute(address: string): void {
     this.#routes.forget(address)
+    for (const lookup of this.#lookups.get(address) ?? []) lookup.abort(new Error('there is news of the agent'))
   }
 
   /** Sees to it that what waits from one agent for another is sent. */
@@ -135,6 +140,8 @@ export class RemoteDelivery {
    */
   takeBack(to: string): Promise<void> | undefined {
     const comingBack: Promise<void>[] = []
+    this.#here.add(to)
+    this.forgetRoute(to)
     for (const from of this.#options.admission.sendersTo(to)) {
       const key = pairKey(to, from)
       const sender = this.#senders.get(key)
@@ -146,8 +153,12 @@ export class RemoteDelivery {
     const before = Promise.all(comingBack)
     for (const [from, peerId] of this.#former.of(to))
       comingBack.push(before.then(() => this.#fetchBack(to, from, peerId)))
-    if (comingBack.length === 0) return undefined
-    return Promise.race([Promise.all(comingBack), sleep(COMING_BACK, undefined, { ref: false })]).then(() => {})
+    const back = comingBack.length === 0 ? undefined : Promise.all(comingBack)
+    if (!back) {
+      this.#here.delete(to)
+      return undefined
+    }
+    return Promise.race([back, sleep(COMING_BACK, undefined, { ref: false })]).then(() => void this.#here.delete(to))
   }
 
   /** Resolves when an envelope is not being sent from here. */
@@ -286,15 +297,35 @@ export class RemoteDelivery {
     return newest?.peerPublicKey === peerPublicKey ? newest : undefined
   }
 
-  async #resolve({ to, attempts }: QueuedEnvelope): Promise<RemoteRoute | undefined> {
-    const { agents, limits, observer, signal } = this.#options
-    const agent = agents.get(to)
-    if (agent?.kind === 'relay') {
-      const peerId = peerIdOf(peerPublicKeyFromHex(agent.record.peerPublicKey))
-      return { record: agent.record, peerId, provider: peerId }
+  /** Where the receiver is; a look-up begins anew when there is news of it meanwhile. */
+  async #resolve(envelope: QueuedEnvelope): Promise<RemoteRoute | undefined> {
+    const { agents, signal } = this.#options
+    const { to } = envelope
+    for (;;) {
+      if (this.#here.has(to)) return undefined
+      const agent = agents.get(to)
+      if (agent?.kind === 'relay') {
+        const peerId = peerIdOf(peerPublicKeyFromHex(agent.record.peerPublicKey))
+        return { record: agent.record, peerId, provider: peerId }
+      }
+      const known = this.#routes.get(to)
+      if (known) return known
+      const news = new AbortController()
+      this.#lookups.set(to, (this.#lookups.get(to) ?? new Set()).add(news))
+      try {
+        return await this.#lookUp(envelope, AbortSignal.any([signal, news.signal]))
+      } catch (error) {
+        if (signal.aborted || !news.signal.aborted) throw error
+      } finally {
+        const others = this.#lookups.get(to)
+        others?.delete(news)
+        if (others?.size === 0) this.#lookups.delete(to)
+      }
     }
-    const known = this.#routes.get(to)
-    if (known) return known
+  }
+
+  async #lookUp({ to, attempts }: QueuedEnvelope, signal: AbortSignal): Promise<RemoteRoute | undefined> {
+    const { limits, observer } = this.#options
     const timeout = attempts === 0 ? limits.firstLookup : limits.laterLookup
     const limiter = attempts === 0 ? this.#firstLookups : this.#laterLookups
     const network = this.#networkOrThrow()

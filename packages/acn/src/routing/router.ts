@@ -173,6 +173,12 @@ export class AcnRouter implements EntranceHandler {
     return this.#agents.isAttached(address)
   }
 
+  /** Whether an agent registered here as that of a relay client, with a record for the same peer. */
+  isRelayed({ address, peerPublicKey }: AgentRecord): boolean {
+    const agent = this.#agents.get(address)
+    return agent?.kind === 'relay' && agent.record.peerPublicKey === peerPublicKey
+  }
+
   // Entrances
 
   async onRegister(session: AgentSession): Promise<void> {
@@ -316,9 +322,10 @@ export class AcnRouter implements EntranceHandler {
 
   /**
    * Another peer has signed that an agent came to it, later than here: it is not here any more. The agent at the node's
-   * own pipe is: that is told again.
+   * own pipe is: that is told again. That of a relay client has come to the client, and is found through this peer.
    */
-  onMoved(address: string): void {
+  onMoved(record: AgentRecord): void {
+    const { address } = record
     this.#remote.forgetRoute(address)
     const agent = this.#agents.get(address)
     if (agent && address === this.#options.ownAgent && agent.sources.size > 0) {
@@ -328,7 +335,7 @@ export class AcnRouter implements EntranceHandler {
       this.#network?.announce(agent.record, now).catch(() => {})
       return
     }
-    if (agent) {
+    if (agent && !this.isRelayed(record)) {
       this.#network?.withdraw(address)
       for (const { session } of [...agent.sources]) session.detach('superseded')
     }

@@ -209,3 +209,14 @@ test('close ends what is under way and frees the port', async (t) => {
   assert.equal((await node.detached.take())?.address, alice.address)
   await assert.rejects(FramePeer.tls(server.port))
 })
+
+test('an answer that is on its way when the node stops counts', async (t) => {
+  const { server, node } = await delegateNode(t)
+  const peer = await registered(t, server.port, alice.record)
+  node.deliver(alice.address, envelopeBytes(bob.address, alice.address))
+  assert.equal((await peer.next())?.type, 'aeaEnvelope')
+  const closing = server.close()
+  peer.send(SUCCESS)
+  await closing
+  assert.deepEqual(node.outcomes, [{ type: 'answered', status: { code: STATUS.SUCCESS, msgs: [] } }])
+})

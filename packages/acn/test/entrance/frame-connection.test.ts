@@ -121,6 +121,26 @@ test('close sends what waits, and throws away what still comes', async (t) => {
   assert.equal(connection.error, undefined)
 })
 
+test('finish sends what waits, and takes what still comes until the other end closes', async (t) => {
+  const { connection, other } = await pair(t)
+  const taken: string[] = []
+  connection.onFrame = (body) => taken.push(Buffer.from(body).toString())
+  connection.pause()
+  other.write(encodeFrame(Buffer.from('before')))
+  const ended = once(other, 'end')
+  const chunks: Uint8Array[] = []
+  other.on('data', (chunk) => chunks.push(chunk))
+  connection.write(Buffer.from('last'))
+  connection.finish()
+  connection.write(Buffer.from('too late'))
+  other.write(encodeFrame(Buffer.from('on its way')))
+  await ended
+  assert.deepEqual(Buffer.concat(chunks), Buffer.from(encodeFrame(Buffer.from('last'))))
+  await connection.closed
+  assert.equal(connection.error, undefined)
+  assert.deepEqual(taken, ['before', 'on its way'])
+})
+
 test('frames that wait are paused and taken again in order', async (t) => {
   const { connection, other } = await pair(t)
   const got: string[] = []

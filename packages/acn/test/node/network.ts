@@ -16,7 +16,7 @@ import {
   RelayEntry,
 } from '@parley/acn/client'
 import { AcnNode, type AcnNodeOptions } from '@parley/acn/node'
-import { type NodeSettings, parsePeerAddress } from '@parley/acn/protocol'
+import { type Envelope, type NodeSettings, parsePeerAddress } from '@parley/acn/protocol'
 import { LEDGERS, type Ledger, PeerKey } from '@parley/acn/record'
 
 const LOOPBACK = { host: '127.0.0.1', port: 0 }
@@ -150,10 +150,15 @@ export class TestAgent {
     }
   }
 
+  /** The next envelope. */
+  async next(): Promise<Envelope> {
+    return (await this.take('envelope')).envelope
+  }
+
   /** The words of the next envelopes. */
   async receive(count = 1): Promise<string[]> {
     const words: string[] = []
-    while (words.length < count) words.push(Buffer.from((await this.take('envelope')).envelope.message).toString())
+    while (words.length < count) words.push(Buffer.from((await this.next()).message).toString())
     return words
   }
 }
@@ -164,12 +169,16 @@ export async function startWithAgent(
   entries: readonly AcnNode[],
   {
     relayed = false,
+    identity = newIdentity(),
     log,
     dataFolder,
     ...rest
-  }: Partial<NodeSettings> & Partial<Pick<AcnNodeOptions, 'log' | 'dataFolder'>> & { readonly relayed?: boolean } = {},
+  }: Partial<NodeSettings> &
+    Partial<Pick<AcnNodeOptions, 'log' | 'dataFolder'>> & {
+      readonly relayed?: boolean
+      readonly identity?: AgentIdentity
+    } = {},
 ): Promise<{ node: AcnNode; agent: TestAgent; identity: AgentIdentity; settings: NodeSettings }> {
-  const identity = newIdentity()
   const entry = await PipeEntry.listen()
   const peerKey = randomBytes(32)
   const { publicUri, delegate, ...base } = peerSettings(entries, rest)

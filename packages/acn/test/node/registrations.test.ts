@@ -6,6 +6,8 @@ import { STATUS } from '@parley/acn/protocol'
 import { createRecord, LEDGERS, PeerKey, signRegistration } from '@parley/acn/record'
 import { LINK_PROTOCOL } from '../../src/link/link-frames.ts'
 import { OutgoingLink } from '../../src/link/outgoing-link.ts'
+import { until } from '../entrance/agents.ts'
+import { TestPeer } from '../peer/test-peer.ts'
 import { folderOf, newIdentity, numbered, peerSettings, startNode, startWithAgent, TestAgent } from './network.ts'
 
 const LEDGER = LEDGERS[0]
@@ -77,6 +79,8 @@ test('what waited at the old peer follows, in order of each sender', async (t) =
   const words = senders.map((_, i) => numbered(40, `sender ${i}`))
   const codes = senders.flatMap((sender, i) => words[i]?.map((word) => sender.send(identity.address, word)) ?? [])
   assert.deepEqual(new Set(await Promise.all(codes)), new Set([STATUS.SUCCESS]))
+  // What is still at the peer to which the agent goes would reach it first.
+  await until(() => second.router.waiting + third.router.waiting === 0)
   const after = await TestAgent.delegate(t, third, identity)
   const received = await after.receive(120)
   for (const [i, expected] of words.entries()) {
@@ -101,6 +105,37 @@ test('the newest registration is known after a new start', async (t) => {
   const again = await startNode(t, { ...settings, entryPeers: [] }, { dataFolder })
   const record = await again.router.lookup(identity.address, 'nobody', AbortSignal.timeout(5_000))
   assert.equal(record?.peerPublicKey, second.key.publicKeyHex)
+})
+
+test('a relay stays where others find the agent of its relay client, which speaks for it, also after a new start', async (t) => {
+  const settings = peerSettings()
+  const dataFolder = await folderOf(t)
+  const relay = await startNode(t, settings, { dataFolder })
+  const { node, agent } = await startWithAgent(t, [relay], { relayed: true })
+  await untilFoundAt(relay, agent.address, node)
+  // A peer that is told nothing: it asks the DHT.
+  const other = await TestPeer.start({ entryPeers: [relay.multiaddr ?? ''] })
+  t.after(() => other.stop())
+  await other.host.join(AbortSignal.timeout(10_000))
+  const found = await other.host.resolve(agent.address, { timeout: 10_000 })
+  assert.deepEqual([found?.peerId, found?.provider], [node.host.peerId, relay.host.peerId])
+  await relay.stop()
+  await node.stop()
+  const again = await startNode(t, settings, { dataFolder })
+  assert.equal(again.router.relayClients, 1)
+})
+
+test('an agent that is being looked for gets what waits for it as soon as it comes', async (t) => {
+  const [first, second] = await startPeers(t, 2)
+  const relay = await startNode(t, peerSettings([first]), { routing: { firstLookup: 60_000 } })
+  const sender = await TestAgent.delegate(t, relay)
+  const [here, there] = [newIdentity(), newIdentity()]
+  for (const { address } of [here, there]) assert.equal(await sender.send(address, 'waits'), STATUS.SUCCESS)
+  const started = performance.now()
+  const relayed = await startWithAgent(t, [relay], { relayed: true, identity: here })
+  const delegate = await TestAgent.delegate(t, second, there)
+  for (const agent of [relayed.agent, delegate]) assert.deepEqual(await agent.receive(), ['waits'])
+  assert.ok(performance.now() - started < 50_000)
 })
 
 test("a node's own agent stays where it is, and says so to a peer that claims it", async (t) => {

@@ -204,3 +204,18 @@ test('close ends the connection and settles what is out', async (t) => {
   assert.deepEqual(node.outcomes, [{ type: 'interrupted' }])
   await pipe.closed
 })
+
+test('an answer that is on its way when the node stops counts', async (t) => {
+  const bare = await BareAgent.listen(t)
+  const { node, pipe } = await pipeTo(t, bare.port)
+  const peer = await bare.next()
+  node.deliver(alice.address, envelopeBytes(bob.address, alice.address, '1'))
+  assert.equal(await nextText(peer), '1')
+  const closing = pipe.close()
+  peer.send({ type: 'aeaEnvelope', envelope: envelopeBytes(alice.address, bob.address, 'too late') })
+  peer.send(SUCCESS)
+  await closing
+  await peer.ended()
+  assert.deepEqual(node.outcomes, [{ type: 'answered', status: { code: STATUS.SUCCESS, msgs: [] } }])
+  assert.deepEqual(node.submissions, [])
+})

@@ -12,7 +12,7 @@ const TRIES = 3
 /** What a relay client works with. */
 export interface RelayComponents {
   readonly parts: NodeParts
-  readonly timeouts: Pick<PeerTimeouts, 'reservation' | 'rejoin'>
+  readonly timeouts: Pick<PeerTimeouts, 'reservation' | 'contact'>
   /** Peer ids of the relays, in the order in which they are taken. */
   readonly relays: readonly string[]
   /** Connects to a relay. */
@@ -94,7 +94,7 @@ export class RelayContact {
     const { signal } = this.#abort
     const { relays, timeouts } = this.#components
     const from = Math.max(0, relays.indexOf(lost))
-    const backoff = new Backoff(timeouts.rejoin)
+    const backoff = new Backoff(timeouts.contact)
     for (let i = 0; ; i++) {
       const relay = relays[(from + Math.floor(i / TRIES)) % relays.length] ?? lost
       try {

@@ -68,7 +68,7 @@ describe('relay clients', () => {
     const client = await start({
       entryPeers: [relay.multiaddr, other.multiaddr],
       isClient: true,
-      timeouts: { rejoin: [20, 50], dial: 500 },
+      timeouts: { contact: [20, 50], dial: 500 },
       onContact: (contact) => contacts.tryPut(contact),
     })
     await relay.stop()
@@ -88,7 +88,7 @@ describe('relay clients', () => {
     const client = await start({
       entryPeers: [relay.multiaddr],
       isClient: true,
-      timeouts: { rejoin: [20, 50] },
+      timeouts: { contact: [20, 50] },
       onContact: (contact) => contacts.tryPut(contact),
     })
     const { port = 0 } = relay.host
