@@ -84,7 +84,10 @@ test('frames in two writes, byte by byte, and 400 in one write, at a delegate po
     assert.ok(header && words && bytes)
     await writeParts(from.peer, [header.subarray(0, 2), header.subarray(2)])
     await writeParts(from.peer, [words.subarray(0, 20), words.subarray(20)])
-    await writeParts(from.peer, Array.from(bytes, (_, i) => bytes.subarray(i, i + 1)))
+    await writeParts(
+      from.peer,
+      Array.from(bytes, (_, i) => bytes.subarray(i, i + 1)),
+    )
     const many = numbered(400)
     from.peer.sendRaw(Buffer.concat(many.map((content) => frameOf(from, to, content))))
     const expected = ['cut in the header', 'cut in the body', 'byte by byte', ...many]
