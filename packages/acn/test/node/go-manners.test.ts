@@ -63,7 +63,20 @@ test('streams that the other peer never closes are ended, with look-ups at once 
   })
   for (const word of numbered(20)) assert.equal(await sender.send(record.address, word), STATUS.SUCCESS)
   for (let ended = 0; ended < 21; ended++) await streams.ended.take()
-  assert.equal(streams.opened, 21, 'one look-up for twenty envelopes')
+  assert.equal(streams.opened, 21)
+})
+
+test('twenty envelopes for one agent need one look-up', async (t) => {
+  const { peer, sender, record, streams } = await besideGo(t)
+  const received = new BoundedQueue<string>(100)
+  await peer.answer(ENVELOPE_PROTOCOL, (message) => {
+    received.tryPut(wordsOf(message))
+    return SUCCESS_BYTES
+  })
+  const words = numbered(20)
+  for (const word of words) assert.equal(await sender.send(record.address, word), STATUS.SUCCESS)
+  for (const word of words) assert.equal(await received.take(), word)
+  assert.equal(streams.opened, 1)
 })
 
 test('an envelope whose stream is reset, as relays do after 128 KiB, is sent again, and those behind it wait', async (t) => {
