@@ -12,7 +12,7 @@ export interface Expectation {
   readonly expectedAddress: string
   /**
    * Public key, lower-case hexadecimal of 33 bytes, of the peer that must be the representative. Absent where any peer
-   * may be, as in the answer to a look-up; then the record must name a key at all.
+   * may be, as in the answer to a look-up. The record must name a key in any case.
    */
   readonly representativePublicKey?: string
 }
@@ -39,11 +39,11 @@ export function verifyRepresentation(
   if (record.address !== expectedAddress) refuse(STATUS.ERROR_WRONG_AGENT_ADDRESS, 'record of another agent address')
   const ledger = ledgerOf(record.ledgerId)
   if (!ledger) refuse(STATUS.ERROR_UNSUPPORTED_LEDGER, `unsupported ledger, known are ${LEDGER_IDS}`)
-  const namesPeer =
-    representativePublicKey === undefined
-      ? PEER_KEY.test(record.peerPublicKey)
-      : record.peerPublicKey === representativePublicKey
-  if (!namesPeer) refuse(STATUS.ERROR_WRONG_PUBLIC_KEY, 'record names another peer public key')
+  const { peerPublicKey } = record
+  const isExpected = representativePublicKey === undefined || peerPublicKey === representativePublicKey
+  // A peer of another kind of key is known by an empty text, which nothing may be signed for.
+  if (!isExpected || !PEER_KEY.test(peerPublicKey))
+    refuse(STATUS.ERROR_WRONG_PUBLIC_KEY, 'record names another peer public key')
   if (!cache?.has(record)) {
     checkProof(record, ledger)
     cache?.add(record)

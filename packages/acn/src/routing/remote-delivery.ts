@@ -230,6 +230,8 @@ export class RemoteDelivery {
     let failure: string
     try {
       const status = await this.#sendOrHandOver(envelope, position)
+      // The agent has come here meanwhile: that is no failure.
+      if (!status && this.#here.has(to)) return this.#notTaken(envelope)
       // Behind one that was not taken; it is sent again after that.
       if (position > 0 && status?.code === STATUS.ERROR_AGENT_NOT_READY) return this.#notTaken(envelope)
       if (status) {

@@ -14,7 +14,7 @@ import {
 } from '@parley/acn/client'
 import { createSessionCertificate } from '@parley/acn/delegate'
 import { NodePipe } from '@parley/acn/pipe'
-import { AcnStatusError, encodeFrame, STATUS } from '@parley/acn/protocol'
+import { AcnStatusError, encodeFrame, SAFE_DELEGATE_FRAME, STATUS } from '@parley/acn/protocol'
 import { createRecord } from '@parley/acn/record'
 import { delegateNode } from '../delegate/delegate-fixture.ts'
 import { agent, envelopeBytes, envelopeOf, otherPeerKey, peerKey, until } from '../entrance/agents.ts'
@@ -273,6 +273,25 @@ test('a node that is not Parley gets one envelope at a time, byte for byte, and 
   node.send({ type: 'aeaEnvelope', envelope: envelopeBytes(bob.address, alice.address, 'back') })
   assert.equal(await node.status(), STATUS.SUCCESS)
   assert.equal(await new EventReader(client).text(), 'back')
+})
+
+test('a node that is not Parley gets each frame in one TLS record', async (t) => {
+  const agents: FramePeer[] = []
+  const port = await plainNode(t, (peer) => agents.push(peer))
+  const client = await attached(t, [delegateEntry(port)])
+  const [node] = agents
+  assert.ok(node)
+  node.chunks.length = 0
+  const frames: number[] = []
+  for (const size of [1, 5_000, 12_000, 16_000]) {
+    const sent = client.send(envelopeOf(alice.address, bob.address, Buffer.alloc(size, 7)))
+    frames.push(((await node.frames.take())?.length ?? 0) + 4)
+    node.send(SUCCESS)
+    await sent
+  }
+  // Node's TLS gives the content of one record at a time.
+  assert.deepEqual(node.chunks, frames)
+  assert.ok(frames.every((length) => length <= SAFE_DELEGATE_FRAME))
 })
 
 test('no status in time: the client connects again and sends again', async (t) => {

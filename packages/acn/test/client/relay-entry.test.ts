@@ -29,13 +29,20 @@ test('relay clients of two peers, delegates of each: all pairs, on all ledgers',
   }
 })
 
-test('many envelopes at once keep the order of their pair', async (t) => {
-  const node = await startNode(t, peerSettings())
-  const [one, other] = [await TestAgent.relay(t, [node]), await TestAgent.relay(t, [node])]
-  const words = numbered(100)
-  const sent = words.map((word) => one.send(other, word))
-  assert.deepEqual(await other.receive(words.length), words)
-  assert.ok((await Promise.all(sent)).every((code) => code === STATUS.SUCCESS))
+test('a thousand envelopes from relay client to relay client arrive whole and in order', async (t) => {
+  const a = await startNode(t, peerSettings())
+  const b = await startNode(t, peerSettings([a]))
+  const one = await TestAgent.relay(t, [a])
+  for (const [relay, count] of [
+    [a, 1_000],
+    [b, 100],
+  ] as const) {
+    const other = await TestAgent.relay(t, [relay])
+    const words = numbered(count)
+    const sent = words.map((word) => one.send(other, word))
+    assert.deepEqual(await other.receive(words.length), words)
+    assert.ok((await Promise.all(sent)).every((code) => code === STATUS.SUCCESS))
+  }
 })
 
 test('envelopes of 30 KB and of 1 MB come whole through a relay', async (t) => {

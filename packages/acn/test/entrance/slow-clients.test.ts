@@ -3,15 +3,18 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
-import { encodeAgentRecord } from '@parley/acn/protocol'
+import { encodeAgentRecord, STATUS } from '@parley/acn/protocol'
 import { delegateNode, registered } from '../delegate/delegate-fixture.ts'
-import { ask, mailboxNode } from '../mailbox/mailbox-fixture.ts'
-import { agent, until } from './agents.ts'
+import { ask, inSession, mailboxNode, session } from '../mailbox/mailbox-fixture.ts'
+import { agent, envelopeBytes, until } from './agents.ts'
+import { SUCCESS } from './frame-peer.ts'
 
 /** A node answers in far less; one that waits for a deadline of ten seconds does not. */
 const AT_ONCE = 5_000
 
 const alice = agent(11)
+const bob = agent(12)
+const carol = agent(14)
 
 /** The first bytes that a TLS client says. */
 async function clientHello(t: TestContext): Promise<Buffer> {
@@ -69,6 +72,55 @@ test('200 silent connections, and a ClientHello of one byte a second, make nobod
     await once(secure, 'secureConnect')
   }
   await servesAtOnce(t, delegates.server.port, mailbox.server.port)
+})
+
+test('a delegate that reads nothing holds up nobody, and its sender neither', async (t) => {
+  const { server, node } = await delegateNode(t)
+  const [deaf, sender, other] = [
+    await registered(t, server.port, alice.record),
+    await registered(t, server.port, bob.record),
+    await registered(t, server.port, carol.record),
+  ]
+  deaf.socket.pause()
+  const large = envelopeBytes(bob.address, alice.address, Buffer.alloc(1_000_000, 1))
+  for (let i = 0; i < 20; i++) {
+    sender.send({ type: 'aeaEnvelope', envelope: large })
+    assert.equal(await sender.status(), STATUS.SUCCESS)
+  }
+  for (let i = 0; i < 20; i++) {
+    sender.send({ type: 'aeaEnvelope', envelope: envelopeBytes(bob.address, carol.address, String(i)) })
+    assert.equal(await sender.status(), STATUS.SUCCESS)
+    assert.equal((await other.next())?.type, 'aeaEnvelope')
+    other.send(SUCCESS)
+  }
+  assert.equal(node.queue(alice.address).waiting.length, 20)
+  // It also asks, without reading what it is told.
+  for (let i = 0; i < 2_000; i++) {
+    deaf.send({ type: 'aeaEnvelope', envelope: envelopeBytes(alice.address, carol.address) })
+  }
+  sender.send({ type: 'aeaEnvelope', envelope: envelopeBytes(bob.address, bob.address) })
+  assert.equal(await sender.status(), STATUS.SUCCESS)
+})
+
+test('a mailbox client that does not read its answer holds up nobody', async (t) => {
+  const { server, node } = await mailboxNode(t)
+  const { port } = server
+  const tokens = [await session(port, alice.record), await session(port, bob.record)]
+  for (let i = 0; i < 4; i++) {
+    node.deliver(alice.address, envelopeBytes(bob.address, alice.address, Buffer.alloc(3_000_000, 1)))
+    const deaf = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false })
+    t.after(() => deaf.destroy())
+    deaf.on('error', () => {})
+    await once(deaf, 'secureConnect')
+    deaf.pause()
+    deaf.write(`GET /get_envelope HTTP/1.1\r\nHost: x\r\nSession-Id: ${tokens[0]}\r\n\r\n`)
+  }
+  await until(() => node.queue(alice.address).waiting.some(({ isOut }) => isOut))
+  const other = inSession(port, tokens[1] ?? '')
+  assert.equal((await other.send(envelopeBytes(bob.address, alice.address, 'to the deaf one'))).status, 200)
+  assert.equal((await other.send(envelopeBytes(bob.address, bob.address, 'to itself'))).status, 200)
+  assert.ok((await other.get()).body.length > 0)
+  assert.match(await session(port, carol.record), /^[0-9a-f]{32}$/)
 })
 
 test('a handshake has a deadline, however it is drawn out', async (t) => {

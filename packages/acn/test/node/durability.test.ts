@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PipeEntry } from '@parley/acn/client'
-import { STATUS } from '@parley/acn/protocol'
+import { ENVELOPE_PROTOCOL } from '@parley/acn/peer'
+import { encodeAcnMessage, STATUS } from '@parley/acn/protocol'
 import { SqliteAcnStore } from '@parley/acn/store'
+import { envelopeBytes } from '../entrance/agents.ts'
+import { BarePeer } from '../peer/host/bare-peer.ts'
+import { newRecord } from '../peer/test-peer.ts'
 import { folderOf, newIdentity, numbered, peerSettings, startNode, startWithAgent, TestAgent } from './network.ts'
 
 test('an agent that was away gets what was sent meanwhile, in order: on one node and over two', async (t) => {
@@ -119,6 +123,29 @@ test('another sender passes where the check only logs', async (t) => {
   assert.equal(await one.send(other, 'in another name', other.address), STATUS.SUCCESS)
   assert.deepEqual(await other.receive(), ['in another name'])
   assert.ok(lines.some((line) => line.includes('another sender')))
+})
+
+test('an envelope from a peer whose sender is not the agent of its record is refused, unless the check only logs', async (t) => {
+  const peer = await BarePeer.start()
+  t.after(() => peer.stop())
+  const record = newRecord(peer.key.publicKeyHex)
+  for (const [senderCheck, code] of [
+    ['refuse', STATUS.ERROR_WRONG_AGENT_ADDRESS],
+    ['log', STATUS.SUCCESS],
+  ] as const) {
+    const node = await startNode(t, peerSettings(), { senderCheck })
+    const agent = await TestAgent.delegate(t, node)
+    for (const [sender, expected] of [
+      [newIdentity().address, code],
+      [record.address, STATUS.SUCCESS],
+    ] as const) {
+      const envelope = envelopeBytes(sender, agent.address, `of ${sender}`)
+      const body = encodeAcnMessage({ type: 'aeaEnvelope', envelope, record })
+      const answer = await peer.ask(node.multiaddr ?? '', ENVELOPE_PROTOCOL, body)
+      assert.equal(answer?.type === 'status' && answer.body?.code, expected)
+      if (expected === STATUS.SUCCESS) assert.deepEqual(await agent.receive(), [`of ${sender}`])
+    }
+  }
 })
 
 test('what cannot be delivered in time is reported, recorded and logged at the first failed attempt', async (t) => {

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { test } from 'node:test'
 import { PipeEntry } from '@parley/acn/client'
 import type { AcnNode } from '@parley/acn/node'
 import { STATUS } from '@parley/acn/protocol'
 import { PeerKey } from '@parley/acn/record'
 import { until } from '../entrance/agents.ts'
+import { FramePeer } from '../entrance/frame-peer.ts'
 import { newIdentity, peerSettings, startNode, startWithAgent, TestAgent } from './network.ts'
 
 const LOOPBACK = { host: '127.0.0.1', port: 0 }
@@ -148,4 +152,35 @@ test('a node is alive at once, and ready when its agent is there', async (t) => 
   assert.equal((await get(monitoring.port, '/nothing')).status, 404)
   const posted = await fetch(`http://127.0.0.1:${monitoring.port}/metrics`, { method: 'POST' })
   assert.equal(posted.status, 405)
+})
+
+test('monitoring is reached at its own address alone, and names no agent and no peer', async (t) => {
+  const node = await startNode(t, peerSettings([], { monitoring: LOOPBACK, listen: { host: '0.0.0.0', port: 0 } }))
+  const [one, other] = [await TestAgent.delegate(t, node), await TestAgent.delegate(t, node)]
+  await one.send(other, 'words')
+  assert.deepEqual(await other.receive(), ['words'])
+  const outer = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
+  const hosts = outer.filter(({ family, internal }) => family === 'IPv4' && !internal).map(({ address }) => address)
+  for (const host of ['127.0.0.2', ...hosts]) {
+    const socket = connect({ host, port: node.monitoringPort ?? 0 })
+    await assert.rejects(once(socket, 'connect'))
+  }
+  const { text } = await get(node.monitoringPort, '/metrics')
+  for (const name of [one.address, other.address, node.host.peerId, node.key.publicKeyHex, 'fetch1']) {
+    assert.ok(!text.includes(name))
+  }
+})
+
+test('the connection that the Python client opens to see the certificate is not counted as an agent', async (t) => {
+  const node = await startNode(t, peerSettings([], { monitoring: LOOPBACK }))
+  for (let i = 0; i < 3; i++) {
+    const glance = await FramePeer.tls(node.delegatePort ?? 0)
+    assert.ok(await glance.frames.take(), 'the signature is written to it too')
+    glance.socket.end()
+    await glance.ended()
+  }
+  const agent = await TestAgent.delegate(t, node)
+  await assertMetrics(node, { acn_service_delegate_clients_count: 1, acn_service_delegate_clients_count_all: 1 })
+  await agent.client.close()
+  await until(async () => (await scrape(node)).get('acn_service_delegate_clients_count') === 0)
 })

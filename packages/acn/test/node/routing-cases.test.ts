@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { STATUS } from '@parley/acn/protocol'
+import { until } from '../entrance/agents.ts'
 import { newIdentity, numbered, peerSettings, startNode, startWithAgent, TestAgent } from './network.ts'
 
 /** Both directions between two agents. */
@@ -64,6 +65,49 @@ test('order holds over two nodes even when the first envelope misses the DHT', a
   assert.ok((await sent).every((code) => code === STATUS.SUCCESS))
   const receiver = await TestAgent.delegate(t, b, identity)
   assert.deepEqual(await receiver.receive(words.length), words)
+})
+
+test('order holds over two nodes for an agent with a mailbox too, when its first envelope misses the DHT', async (t) => {
+  const a = await startNode(t, peerSettings([], { mailbox: { host: '127.0.0.1', port: 0 } }))
+  const b = await startNode(t, peerSettings([a]))
+  const sender = await TestAgent.mailbox(t, a)
+  const identity = newIdentity()
+  const words = numbered(30)
+  for (const word of words.slice(0, 20)) assert.equal(await sender.send(identity.address, word), STATUS.SUCCESS)
+  const receiver = await TestAgent.delegate(t, b, identity)
+  for (const word of words.slice(20)) assert.equal(await sender.send(identity.address, word), STATUS.SUCCESS)
+  assert.deepEqual(await receiver.receive(words.length), words)
+})
+
+test('a peer that all others have left serves new delegates, and finds agents again when peers come', async (t) => {
+  const node = await startNode(t, peerSettings())
+  const other = await startNode(t, peerSettings([node]))
+  await TestAgent.delegate(t, other)
+  await other.stop()
+  await until(() => node.host.connectedPeers.length === 0)
+  const [one, two] = [await TestAgent.delegate(t, node), await TestAgent.delegate(t, node)]
+  await exchange(one, two)
+  const later = newIdentity()
+  assert.equal(await one.send(later.address, 'for one who comes later'), STATUS.SUCCESS)
+  const next = await startNode(t, peerSettings([node]))
+  const there = await TestAgent.delegate(t, next, later)
+  assert.deepEqual(await there.receive(), ['for one who comes later'])
+  await exchange(two, there)
+})
+
+test('the first envelope from a relay client to one of another relay does not wait for a dial in vain', async (t) => {
+  const relay = await startNode(t, peerSettings())
+  const other = await startNode(t, peerSettings([relay]))
+  const times: number[] = []
+  // The Go node's client takes five seconds each time; the quickest of three is not slow for another reason.
+  for (let i = 0; i < 3; i++) {
+    const [from, to] = [await TestAgent.relay(t, [relay]), await TestAgent.relay(t, [other])]
+    const started = performance.now()
+    assert.equal(await from.send(to, 'at once'), STATUS.SUCCESS)
+    assert.deepEqual(await to.receive(), ['at once'])
+    times.push(performance.now() - started)
+  }
+  assert.ok(Math.min(...times) < 5_000, `${times.map(Math.round)} ms`)
 })
 
 test('a burst of 2,000 on one pair over two nodes arrives whole and in order', async (t) => {

@@ -132,6 +132,23 @@ test('what does not belong on a pipe is answered and ends nothing', async (t) =>
   assert.equal(await peer.status(), STATUS.SUCCESS)
 })
 
+test('statuses that nobody asked for, in thousands, change nothing', async (t) => {
+  const bare = await BareAgent.listen(t)
+  const { node } = await pipeTo(t, bare.port)
+  const peer = await bare.next()
+  const statuses = [SUCCESS, { type: 'status' } as const].map((message) => encodeFrame(encodeAcnMessage(message)))
+  peer.sendRaw(Buffer.concat(Array.from({ length: 5_000 }, (_, i) => statuses[i % 2] ?? new Uint8Array())))
+  // An answer shows that all before it were read.
+  node.queue(bob.address)
+  peer.send({ type: 'aeaEnvelope', envelope: envelopeBytes(alice.address, bob.address) })
+  assert.equal(await peer.status(), STATUS.SUCCESS)
+  for (const message of ['1', '2']) node.deliver(alice.address, envelopeBytes(bob.address, alice.address, message))
+  assert.equal(await nextText(peer), '1')
+  assert.deepEqual(node.outcomes, [])
+  peer.send(SUCCESS)
+  assert.equal(await nextText(peer), '2')
+})
+
 test('large envelopes pass in pieces, and one that is too long ends the connection alone', async (t) => {
   const bare = await BareAgent.listen(t)
   const { node } = await pipeTo(t, bare.port)

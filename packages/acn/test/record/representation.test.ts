@@ -82,9 +82,12 @@ describe('proof of representation', () => {
       const ledger = ledgerOf(ledgerId)
       assert.ok(ledger)
       const signed = createRecord(ledger, { privateKey: Buffer.alloc(32, 3), peerPublicKey: '' })
-      assert.throws(() => verifyRepresentation(signed, { expectedAddress: signed.address }), {
-        code: STATUS.ERROR_WRONG_PUBLIC_KEY,
-      })
+      // Nor where a peer is expected that has no key of the right kind: its connection gives an empty one.
+      for (const expected of [{}, { representativePublicKey: '' }]) {
+        assert.throws(() => verifyRepresentation(signed, { expectedAddress: signed.address, ...expected }), {
+          code: STATUS.ERROR_WRONG_PUBLIC_KEY,
+        })
+      }
     })
   }
 

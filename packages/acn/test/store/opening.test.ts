@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { chmod, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, test } from 'node:test'
@@ -20,6 +20,19 @@ describe('opening and closing', () => {
     })
     await store.close()
     await openStore(t, { folder })
+  })
+
+  test('what is kept is for its owner alone, also in a folder that is open to others', async (t) => {
+    const folder = await temporaryFolder(t)
+    await chmod(folder, 0o755)
+    const store = await openStore(t, { folder })
+    await store.enqueue(envelope('nobody else’s business'))
+    const files = (await readdir(folder)).filter((name) => name.startsWith('acn-node.db'))
+    assert.ok(files.length >= 2, 'the database and what SQLite keeps beside it')
+    for (const name of files) assert.equal((await stat(join(folder, name))).mode & 0o077, 0, name)
+    const made = await openStore(t, { folder: join(folder, 'made') })
+    await made.enqueue(envelope('this neither'))
+    assert.equal((await stat(join(folder, 'made'))).mode & 0o077, 0)
   })
 
   test('a file that is no database is refused', async (t) => {

@@ -21,6 +21,7 @@ import { hex, object, text, type VectorCase, type VectorFile } from '../../../co
 import { agent, envelopeBytes, otherPeerKey, peerKey } from '../entrance/agents.ts'
 import { FramePeer, SUCCESS } from '../entrance/frame-peer.ts'
 import { MemoryNode } from '../entrance/memory-node.ts'
+import { DATES_OVER, deviationOf, type Outcome } from './acn-deviations.ts'
 
 const certificate = createSessionCertificate(peerKey)
 const alice = agent(11)
@@ -78,7 +79,7 @@ async function expectOpen(peer: FramePeer, from: string): Promise<void> {
 }
 
 /** What the original answered: codes of its statuses, and whether the connection lived. */
-function outcomeOf(result: string): { readonly codes: number[]; readonly isOpen: boolean } {
+function outcomeOf(result: string): Outcome {
   const [, frames = '', fate] = /^(?:reg=0 )?([0-9a-f]*)\|(open|EOF)/.exec(result) ?? []
   const decoder = new FrameDecoder()
   decoder.push(Buffer.from(frames, 'hex'))
@@ -136,17 +137,6 @@ const AFTER: Readonly<Record<string, AcnMessage | Uint8Array>> = {
   'after reg: to unknown agent': { type: 'aeaEnvelope', envelope: envelopeBytes(alice.address, 'nobody') },
 }
 
-/**
- * Where our node does better than to do the same: cases in which the original node ended, or ended what was going on.
- * The codes that are expected instead, and whether the connection lives. docs/acn.md says what a node answers.
- */
-const DEVIATIONS: Readonly<Record<string, { readonly codes: number[]; readonly isOpen: boolean }>> = {
-  'register without record (4200)': { codes: [STATUS.ERROR_UNEXPECTED_PAYLOAD], isOpen: false },
-  "ethereum public key '0'": { codes: [STATUS.ERROR_WRONG_AGENT_ADDRESS], isOpen: false },
-  'after reg: status without body (4a00)': { codes: [], isOpen: true },
-  // An envelope without a sender is not the agent's.
-  'after reg: empty aea_envelope (2a00)': { codes: [STATUS.ERROR_WRONG_AGENT_ADDRESS], isOpen: true },
-}
 /** Where the first recording of a case met a node that was starting again. */
 const NOT_RECORDED = /^EXC /
 
@@ -161,7 +151,7 @@ async function checkAnswer(name: string, result: string): Promise<void> {
   const sent = first ?? after
   assert.ok(sent)
   await withServer(async (port) => {
-    const expected = DEVIATIONS[name] ?? outcomeOf(result)
+    const expected = deviationOf(name) ?? outcomeOf(result)
     const peer = first ? await connected(port) : await registered(port)
     write(peer, sent)
     for (const code of expected.codes) assert.equal(await peer.status(), code)
@@ -254,7 +244,7 @@ const SIZE = /^(?:envelope body (\d+) B to self via delegate|delegate A->B body 
 
 function* caseOf(name: string, result: string): Iterable<VectorCase> {
   const title = `delegate: ${name}`
-  if ((FIRST[name] || AFTER[name]) && (DEVIATIONS[name] || !NOT_RECORDED.test(result))) {
+  if ((FIRST[name] || AFTER[name]) && (deviationOf(name) || !NOT_RECORDED.test(result))) {
     yield { name: title, run: () => checkAnswer(name, result) }
   }
   const behaviour = BEHAVIOUR[name]
@@ -298,6 +288,8 @@ async function checkSent(bytes: Uint8Array): Promise<void> {
   const message = body && decodeAcnMessage(body)
   const peerPublicKey = (message?.type === 'register' && message.record?.peerPublicKey) || peerKey.publicKeyHex
   const code = expectedCode(bytes, peerPublicKey)
+  const notAfter = (message?.type === 'register' && message.record?.notAfter) || ''
+  if (Date.parse(notAfter) < Date.now()) assert.equal(code, deviationOf(DATES_OVER)?.codes[0])
   await withServer(async (port) => {
     const peer = await connected(port)
     peer.sendRaw(bytes)

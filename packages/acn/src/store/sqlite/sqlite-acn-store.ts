@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, open as openFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { packBytes } from '@parley/core/pack-bytes'
@@ -81,6 +81,8 @@ export class SqliteAcnStore implements AcnStore {
    */
   static async open(folder: string, limits: Partial<StoreLimits> = {}): Promise<SqliteAcnStore> {
     await mkdir(folder, { recursive: true, mode: 0o700 })
+    // The database holds envelopes; SQLite gives the files beside it the same mode.
+    await (await openFile(join(folder, DATABASE_FILE), 'a', 0o600)).close()
     const options: WorkerOptions = {
       file: join(folder, DATABASE_FILE),
       lockFile: join(folder, LOCK_FILE),

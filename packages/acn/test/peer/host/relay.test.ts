@@ -49,6 +49,25 @@ describe('relay clients', () => {
     await exchange(twentieth, first)
   })
 
+  test('have so many places at a relay', async () => {
+    const relay = await start({ limits: { relayReservations: 2 } })
+    const clients = [0, 1].map(() => start({ entryPeers: [relay.multiaddr], isClient: true }))
+    const [first, second] = await Promise.all(clients)
+    const third = await TestPeer.start({
+      entryPeers: [relay.multiaddr],
+      isClient: true,
+      timeouts: { reservation: 500, rejoin: [20, 50] },
+    })
+    closing.push(() => third.stop())
+    await assert.rejects(third.host.join(AbortSignal.timeout(1_500)))
+    assert.ok(first && second)
+    assert.deepEqual(new Set(relay.relayed), new Set([first.address, second.address]))
+    await exchange(first, second)
+    await first.stop()
+    await third.host.join(AbortSignal.timeout(20_000))
+    await exchange(third, second)
+  })
+
   test('what is relayed is not limited to 128 KiB', async () => {
     const relay = await start()
     const [first, second] = [

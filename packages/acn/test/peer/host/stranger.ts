@@ -1,5 +1,5 @@
 import { identify } from '@libp2p/identify'
-import type { ConnectionEncrypter, Libp2p, Stream } from '@libp2p/interface'
+import type { ConnectionEncrypter, Libp2p, PrivateKey, Stream } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
@@ -7,8 +7,14 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { type TlsComponents, tls } from '../../../src/peer/tls/encrypter.ts'
 
-/** A libp2p node that knows nothing of the network: what anyone may send to a peer. */
-export async function stranger(encrypters: ('tls' | 'noise')[] = ['noise']): Promise<Libp2p> {
+/**
+ * A libp2p node that knows nothing of the network: what anyone may send to a peer.
+ * @param own a key, and that it listens on loopback; without them it has an Ed25519 key and only dials
+ */
+export async function stranger(
+  encrypters: ('tls' | 'noise')[] = ['noise'],
+  own: { readonly privateKey?: PrivateKey; readonly listens?: boolean } = {},
+): Promise<Libp2p> {
   const known: Record<
     string,
     (components: TlsComponents & Parameters<ReturnType<typeof noise>>[0]) => ConnectionEncrypter
@@ -16,8 +22,10 @@ export async function stranger(encrypters: ('tls' | 'noise')[] = ['noise']): Pro
     tls: tls(),
     noise: noise(),
   }
+  const { privateKey, listens = false } = own
   return createLibp2p({
-    addresses: { listen: [] },
+    ...(privateKey && { privateKey }),
+    addresses: { listen: listens ? ['/ip4/127.0.0.1/tcp/0'] : [] },
     transports: [tcp()],
     connectionEncrypters: encrypters.flatMap((name) => known[name] ?? []),
     streamMuxers: [yamux()],

@@ -15,6 +15,7 @@ import {
   MAX_FRAME_LENGTH,
   STATUS,
 } from '@parley/acn/protocol'
+import { LEDGERS } from '@parley/acn/record'
 import { toHex } from '@parley/core/encoding'
 import { newRecord, TestPeer } from '../test-peer.ts'
 import { openTo, readAll, stranger } from './stranger.ts'
@@ -113,6 +114,32 @@ describe('what strangers may do to a peer', () => {
     }
     const answer = await say(node, peer, ADDRESS_PROTOCOL, encodeFrame(Buffer.from('ffff', 'hex')))
     assert.ok(answer?.type === 'status' && answer.body?.msgs.every((text) => !/wire|tag|offset/.test(text)))
+  })
+
+  test('a peer whose key is of another kind cannot speak for an agent that signed no key', async () => {
+    const peer = await start()
+    const node = await newStranger()
+    const [ledger] = LEDGERS
+    assert.ok(ledger)
+    const privateKey = randomBytes(32)
+    const signed = newRecord(peer.host.publicKey)
+    const publicKey = ledger.publicKeyOf(privateKey)
+    const address = ledger.addressOf(publicKey) ?? ''
+    const record = {
+      ...signed,
+      address,
+      publicKey,
+      peerPublicKey: '',
+      signature: ledger.sign(privateKey, Buffer.alloc(0)),
+    }
+    assert.notEqual(node.peerId.type, 'secp256k1')
+    for (const [protocol, message] of [
+      [ENVELOPE_PROTOCOL, { type: 'aeaEnvelope', envelope: ENVELOPE, record }],
+      [REGISTER_PROTOCOL, { type: 'register', record }],
+    ] as const) {
+      assert.equal(statusCode(await say(node, peer, protocol, frame(message))), STATUS.ERROR_WRONG_PUBLIC_KEY)
+    }
+    assert.deepEqual([peer.received.size, peer.relayed], [0, []])
   })
 
   test('frames that are too long or cut short are reset, without an answer', async () => {
