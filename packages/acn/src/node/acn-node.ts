@@ -179,6 +179,7 @@ export class AcnNode {
       links,
       store: this.#store,
       isHere: (address) => router.isAttached(address),
+      isRelayClient: (record) => router.isRelayClient(record),
       onMoved: (address) => router.onMoved(address),
     })
     this.#closing.push(async () => {

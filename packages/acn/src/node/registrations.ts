@@ -31,6 +31,8 @@ export interface RegistrationsOptions {
   readonly store: AcnStore
   /** Whether an agent of this peer is there now. */
   readonly isHere: (address: string) => boolean
+  /** Whether the peer that a record names is a relay client of this peer, with that agent. */
+  readonly isRelayClient: (record: AgentRecord) => boolean
   /** An agent has gone to another peer. */
   readonly onMoved: (address: string) => void
 }
@@ -128,6 +130,8 @@ export class Registrations {
     const attestation = encodeDates(dates)
     const wasOwn = this.#known.get(address)?.isOwn ?? false
     this.#remember(registration, false)
+    // A relay client says itself where its agent is: there is nobody else to announce it, and nothing has moved.
+    if (this.#options.isRelayClient(record)) return undefined
     await this.#options.store.putRegistration({ kind: 'remote', record, issuedAt, expiresAt, attestation })
     this.#options.onMoved(address)
     // Those who asked this peer before hear of it from this peer.

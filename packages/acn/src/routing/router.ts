@@ -302,6 +302,12 @@ export class AcnRouter implements EntranceHandler {
       this.#remote.send(record.address, sender, { atOnce: true })
   }
 
+  /** Whether the peer that a record names is a relay client here, with that agent. */
+  isRelayClient({ address, peerPublicKey }: Pick<AgentRecord, 'address' | 'peerPublicKey'>): boolean {
+    const agent = this.#agents.get(address)
+    return agent?.kind === 'relay' && agent.record.peerPublicKey === peerPublicKey
+  }
+
   /**
    * Another peer has signed that an agent came to it, later than here: it is not here any more. The agent at the node's
    * own pipe is: that is told again.
