@@ -47,6 +47,7 @@ export class FrameConnection {
   #paused = false
   #reading = false
   #ending = false
+  #closeTimeoutMs = CLOSE_TIMEOUT
   #error: Error | undefined
   #frameTimer: NodeJS.Timeout | undefined
   #writeTimer: NodeJS.Timeout | undefined
@@ -113,10 +114,14 @@ export class FrameConnection {
     this.#flush()
   }
 
-  /** Writes what waits and closes; what still arrives is thrown away. */
-  close(): void {
+  /**
+   * Writes what waits and closes; what still arrives is thrown away.
+   * @param withinMs how long the other end has to close too
+   */
+  close(withinMs: number = CLOSE_TIMEOUT): void {
     if (this.#ending) return
     this.#ending = true
+    this.#closeTimeoutMs = withinMs
     this.#discardInput()
     if (!this.#writing) this.#end()
   }
@@ -193,7 +198,7 @@ export class FrameConnection {
   }
 
   #end(): void {
-    const timer = setTimeout(() => this.#socket.destroy(), CLOSE_TIMEOUT).unref()
+    const timer = setTimeout(() => this.#socket.destroy(), this.#closeTimeoutMs).unref()
     this.#socket.once('close', () => clearTimeout(timer))
     this.#socket.end()
   }
