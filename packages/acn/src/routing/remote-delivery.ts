@@ -119,6 +119,11 @@ export class RemoteDelivery {
     return sender
   }
 
+  /** The node is in the network again: what waits is tried at once. */
+  wakeAll(): void {
+    for (const sender of this.#senders.values()) sender.wake()
+  }
+
   /** The agent is here: what waits for it goes no other way. */
   cancelTo(to: string): void {
     for (const from of this.#options.admission.sendersTo(to)) {
@@ -223,6 +228,7 @@ export class RemoteDelivery {
 
   async #resolve({ to, attempts }: QueuedEnvelope): Promise<RemoteRoute | undefined> {
     const { agents, limits, observer, signal } = this.#options
+    if (!this.#networkOrThrow().isInNetwork) return undefined
     const agent = agents.get(to)
     if (agent?.kind === 'relay') {
       const peerId = peerIdOf(peerPublicKeyFromHex(agent.record.peerPublicKey))
