@@ -4,11 +4,14 @@
 // works too, under any name, where `parley` is in the path: the text is both a module and a script of Node's older
 // format, since nothing tells Node which one a copy is.
 async function launcher() {
-  const [{ existsSync, realpathSync }, { delimiter, dirname, join }, { pathToFileURL }] = await Promise.all([
-    import('node:fs'),
-    import('node:path'),
-    import('node:url'),
-  ])
+  const [{ closeSync, existsSync, openSync, realpathSync }, { delimiter, dirname, join }, { pathToFileURL }] =
+    await Promise.all([import('node:fs'), import('node:path'), import('node:url')])
+  // A node reads no input, but Node would open it and thereby make it non-blocking for everyone who has it: also for the
+  // program that starts a node and shares its own. The descriptor that is free first gets what is opened next.
+  if (process.platform !== 'win32') {
+    closeSync(0)
+    openSync('/dev/null', 'r')
+  }
   const folders = [dirname(realpathSync(process.argv[1]))]
   for (const folder of (process.env.PATH || '').split(delimiter)) {
     const program = join(folder, 'parley')

@@ -50,6 +50,7 @@ export class FrameConnection {
   #ending = false
   /** Nothing more is taken. */
   #deaf = false
+  #closeTimeoutMs = CLOSE_TIMEOUT
   #error: Error | undefined
   #frameTimer: NodeJS.Timeout | undefined
   #writeTimer: NodeJS.Timeout | undefined
@@ -117,15 +118,21 @@ export class FrameConnection {
     this.#flush()
   }
 
-  /** Writes what waits and closes; what still arrives is thrown away. */
-  close(): void {
+  /**
+   * Writes what waits and closes; what still arrives is thrown away.
+   * @param withinMs how long the other end has to close too
+   */
+  close(withinMs: number = CLOSE_TIMEOUT): void {
     if (!this.#deaf) this.#discardInput()
-    this.#finishWriting()
+    this.#finishWriting(withinMs)
   }
 
-  /** Writes what waits and closes this end; what still arrives is taken until the other end closes as well. */
-  finish(): void {
-    this.#finishWriting()
+  /**
+   * Writes what waits and closes this end; what still arrives is taken until the other end closes as well.
+   * @param withinMs how long the other end has to close too
+   */
+  finish(withinMs: number = CLOSE_TIMEOUT): void {
+    this.#finishWriting(withinMs)
     this.resume()
   }
 
@@ -200,14 +207,15 @@ export class FrameConnection {
     if (!this.#paused && !this.#deaf) this.#drain()
   }
 
-  #finishWriting(): void {
+  #finishWriting(withinMs: number): void {
     if (this.#ending) return
+    this.#closeTimeoutMs = withinMs
     this.#ending = true
     if (!this.#writing) this.#end()
   }
 
   #end(): void {
-    const timer = setTimeout(() => this.#socket.destroy(), CLOSE_TIMEOUT).unref()
+    const timer = setTimeout(() => this.#socket.destroy(), this.#closeTimeoutMs).unref()
     this.#socket.once('close', () => clearTimeout(timer))
     this.#socket.end()
   }

@@ -17,6 +17,12 @@ const ANSWER_WITHIN = 4_500
 /** A Parley agent waits as long as the connection lasts, so that back-pressure reaches it. */
 const ANSWER_WITHIN_PARLEY = 30_000
 
+/**
+ * How long an agent has to close its end when the node stops, ms. Python agents never do, and the program of one that runs a
+ * node waits for the node to end, in some places for two seconds.
+ */
+const STOP_TIMEOUT = 250
+
 /** What sessions of one entrance have in common. */
 export interface SessionServing {
   readonly handler: EntranceHandler
@@ -86,7 +92,7 @@ export class ServedSession implements AgentSession {
   detach(reason: DetachReason): void {
     this.#detachReason ??= reason
     // An answer that is on its way counts: without it the agent would get the envelope again from the next start on.
-    if (reason === 'stopping') this.#connection.finish()
+    if (reason === 'stopping') this.#connection.finish(STOP_TIMEOUT)
     // What a superseded agent still says is not waited for: the new session wants its items.
     else this.#connection.destroy()
   }

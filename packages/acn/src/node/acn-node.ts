@@ -340,6 +340,9 @@ function startHost(
     addresses: isPeer && pipe && record ? [...new Set([...addresses, record.address])] : isPeer ? addresses : [],
     ...(isPeer && { listen, announce: publicUri }),
     ...(!isPeer && record && { record }),
+    onContact: (relay) => {
+      if (relay !== undefined) router.onContact()
+    },
     handlers: {
       lookup: (address, from, signal) => router.lookup(address, from.peerId, signal),
       receive: (received, from) => router.receive(received, from.peerId),

@@ -23,6 +23,10 @@ export class HostNetwork implements RoutingNetwork {
     this.#registrations = registrations
   }
 
+  get isInNetwork(): boolean {
+    return this.#host.port !== undefined || this.#host.contact !== undefined
+  }
+
   async announce(record: AgentRecord, issuedAt: number): Promise<void> {
     const started = performance.now()
     this.#registrations.publish(record, issuedAt)

@@ -22,6 +22,11 @@ export interface ResolveOptions {
 
 /** The other peers, as routing sees them: the host of a node. */
 export interface RoutingNetwork {
+  /**
+   * Whether this node is in the network. A relay client is only while it has a contact: without one nothing goes out or
+   * comes in, also where another way is open, as it has no place at which its agent could be found.
+   */
+  readonly isInNetwork: boolean
   /** Tells others that an agent has come to this node, at this time in ms since 1970; never throws. */
   announce(record: AgentRecord, issuedAt: number): Promise<void>
   /** Announces an agent no more. */

@@ -134,6 +134,11 @@ export class RemoteDelivery {
     return sender
   }
 
+  /** The node is in the network again: what waits is tried at once. */
+  wakeAll(): void {
+    for (const sender of this.#senders.values()) sender.wake()
+  }
+
   /**
    * The agent is here: what waits for it goes no other way.
    * @returns resolves when that which was on another way has come there or is back, in order; undefined when nothing was
@@ -273,6 +278,7 @@ export class RemoteDelivery {
     const record = own ?? envelope.record
     const agentRecord = agents.get(to)?.record
     if (!record || (!own && !agentRecord)) return undefined
+    if (!this.#networkOrThrow().isInNetwork) return undefined
     const route = await this.#resolve(envelope)
     if (!route) return undefined
     const network = this.#networkOrThrow()

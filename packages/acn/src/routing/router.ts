@@ -246,6 +246,11 @@ export class AcnRouter implements EntranceHandler {
 
   // Other peers
 
+  /** A relay client has a contact: what waits for other peers' agents is tried at once. */
+  onContact(): void {
+    this.#remote.wakeAll()
+  }
+
   /**
    * Takes an envelope from another peer; its record is proven for that peer. Of an agent that is attached it has its
    * place when this returns its promise.
@@ -253,6 +258,9 @@ export class AcnRouter implements EntranceHandler {
    */
   async receive(received: FromPeer, from: string): Promise<void> {
     const { envelope, record, id } = received
+    if (this.#network?.isInNetwork === false) {
+      throw new AcnStatusError(STATUS.ERROR_AGENT_NOT_READY, 'the contact of this relay client is away')
+    }
     if (envelope.sender !== record.address) {
       this.#observer.log('warning', `envelope from peer ${from} names another sender than its record`)
       if (this.#options.senderCheck !== 'log') {

@@ -210,6 +210,20 @@ test('an agent that stays away is told of when that is wished', async (t) => {
   assert.equal(pipe.isConnected, false)
 })
 
+test('close does not wait for an agent that leaves its end open, as the Python program does', async (t) => {
+  const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const connected = once(server, 'connection') as Promise<[Socket]>
+  const { pipe } = await pipeTo(t, (server.address() as AddressInfo).port)
+  const [socket] = await connected
+  t.after(() => socket.destroy())
+  const started = performance.now()
+  await pipe.close()
+  // The Python program gives a node that was asked to end two seconds.
+  assert.ok(performance.now() - started < 1_500)
+})
+
 test('close ends the connection and settles what is out', async (t) => {
   const bare = await BareAgent.listen(t)
   const { node, pipe } = await pipeTo(t, bare.port)

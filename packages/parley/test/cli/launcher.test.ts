@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chmod, copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, constants, copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -97,6 +97,19 @@ describe('libp2p_node', () => {
     const alone = await finish(spawn(copy, [envFile], { env: { PATH: `${own}:/usr/bin:/bin` }, stdio: 'pipe' }))
     assert.equal(alone.code, 1)
     assert.match(alone.stdout, /^LIBP2P_NODE_PANIC_ERROR : parley is not in the path/)
+  })
+
+  test('leaves the standard input that it shares with the program that starts it as it is', {
+    skip: process.platform !== 'linux' && 'the flags are read from /proc',
+  }, async (t) => {
+    const child = spawn(process.execPath, [NODE_LAUNCHER, envFile], { cwd: folder, stdio: 'pipe' })
+    t.after(() => child.kill('SIGKILL'))
+    assert.equal(await firstLine(child), 'MULTIADDRS_LIST_START')
+    const flags = /^flags:\s*(\d+)$/m.exec(await readFile(`/proc/${child.pid}/fdinfo/0`, 'utf8'))?.[1]
+    assert.ok(flags !== undefined)
+    assert.equal(Number.parseInt(flags, 8) & constants.O_NONBLOCK, 0)
+    child.kill('SIGTERM')
+    assert.deepEqual(await once(child, 'close'), [0, null])
   })
 
   test('ends as the Go node does when it cannot start', async () => {
