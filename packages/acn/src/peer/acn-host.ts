@@ -13,6 +13,7 @@ import {
 } from '../protocol/index.ts'
 import { ProofCache } from '../record/index.ts'
 import type { AcnHostOptions, RequestOptions, Route } from './acn-host-options.ts'
+import { DHT_PROTOCOL } from './dht/client.ts'
 import { DhtNode } from './dht/dht-node.ts'
 import { AddressLookup, type LookupOptions, type Provider, type Resolution } from './dht/lookup.ts'
 import { PeerIds } from './dht/peer-ids.ts'
@@ -23,6 +24,9 @@ import { createNode, type Libp2pNode } from './host/libp2p-node.ts'
 import { findListenPort } from './host/listen-port.ts'
 import { RelayContact } from './host/relay-contact.ts'
 import { DEFAULT_PEER_LIMITS, type PeerLimits } from './limits.ts'
+import { CircuitService } from './relay-v1/circuit-service.ts'
+import { FoundRelays } from './relay-v1/found-relays.ts'
+import { CIRCUIT_PROTOCOL } from './relay-v1/message.ts'
 import { ADDRESS_PROTOCOL, answerLookups, lookupRequest, readLookupAnswer } from './streams/address.ts'
 import { Admission } from './streams/admission.ts'
 import { answerEnvelopes, ENVELOPE_PROTOCOL, envelopeMessage } from './streams/envelope.ts'
@@ -61,6 +65,8 @@ export class AcnHost {
   readonly #entries: EntryPeers
   readonly #contact: RelayContact | undefined
   readonly #listen: HostPort | undefined
+  readonly #circuits: CircuitService
+  readonly #foundRelays = new FoundRelays()
 
   private constructor(options: AcnHostOptions, libp2p: Libp2pNode, listen: HostPort | undefined) {
     const { key, entryPeers = [], proofs = new ProofCache(), onFailure } = options
@@ -101,6 +107,7 @@ export class AcnHost {
       },
       entryPeers,
     )
+    this.#circuits = this.#makeCircuits()
     this.#contact = listen ? undefined : this.#makeContact(entryPeers)
   }
 
@@ -211,7 +218,9 @@ export class AcnHost {
    * @throws the signal's reason
    */
   async resolve(address: string, options: LookupOptions = {}): Promise<Resolution | undefined> {
-    return (await this.#askContact(address, options)) ?? this.#lookup.find(address, options)
+    const found = (await this.#askContact(address, options)) ?? (await this.#lookup.find(address, options))
+    if (found) this.#foundRelays.add(found)
+    return found
   }
 
   /** Peer ids of those who say that they provide an address, as they are found. */
@@ -319,6 +328,7 @@ export class AcnHost {
     for (const address of addresses) await this.announce(address)
     await this.#serve(ADDRESS_PROTOCOL, answerLookups(handlers.lookup))
     await this.#serve(ENVELOPE_PROTOCOL, answerEnvelopes(handlers.receive, this.proofs))
+    await this.#handle(CIRCUIT_PROTOCOL, (stream, connection) => this.#onCircuit(stream, connection))
     if (this.#listen) {
       if (handlers.register) await this.#serve(REGISTER_PROTOCOL, answerRegistrations(handlers.register, this.proofs))
       await this.#handle(NOTIFY_PROTOCOL, (stream, connection) => this.#onNotification(stream, connection))
@@ -360,6 +370,29 @@ export class AcnHost {
     } finally {
       leave()
     }
+  }
+
+  async #onCircuit(stream: Stream, connection: Connection): Promise<void> {
+    const from = remotePeerOf(connection)
+    let leave = () => {}
+    try {
+      leave = this.#environment.admission.enter(from.peerId)
+      await this.#circuits.serve(stream, connection)
+    } catch (error) {
+      stream.abort(error as Error)
+      this.#options.onFailure?.(CIRCUIT_PROTOCOL, from, error)
+    } finally {
+      leave()
+    }
+  }
+
+  /** Where a circuit leads that a relay client wants: only to peers that a look-up has named. */
+  async #findForCircuit(peer: PeerId, asker: PeerId, signal: AbortSignal): Promise<Connection> {
+    // Peers have relays of their own choice; were they dialled for too, two peers could send each other in circles.
+    if ((await this.#protocolsOf(asker)).includes(DHT_PROTOCOL)) throw new Error('asked for by a peer')
+    const relay = this.#foundRelays.of(peer.toString())
+    if (relay === undefined) throw new Error('no look-up named the peer')
+    return this.#dialer.reach(peer, signal, this.#peerIds.parse(relay))
   }
 
   async #onEntryReached(connection: Connection, signal: AbortSignal): Promise<void> {
@@ -424,6 +457,23 @@ export class AcnHost {
     } catch {
       return []
     }
+  }
+
+  #makeCircuits(): CircuitService {
+    const { node, parts } = this.#libp2p
+    return new CircuitService(
+      {
+        peerId: node.peerId,
+        isRelay: this.#listen !== undefined,
+        peerOf: (id) => this.#peerIds.of(id),
+        connectionTo: (peer) => this.#dialer.connectionTo(peer),
+        find: (peer, asker, signal) => this.#findForCircuit(peer, asker, signal),
+        accept: (connection, signal) => parts.upgrader.upgradeInbound(connection, { signal }),
+      },
+      this.limits,
+      this.timeouts,
+      this.#abort.signal,
+    )
   }
 
   #makeContact(entryPeers: readonly EntryPeer[]): RelayContact {

@@ -1,4 +1,5 @@
 import type { Libp2p, Peer, PeerId, PeerUpdate } from '@libp2p/interface'
+import { isOldClient } from '../relay-v1/old-clients.ts'
 import type { DhtPeer } from './message.ts'
 
 /** Addresses of a peer that are passed on. */
@@ -10,11 +11,17 @@ const MAX_ADDRESSES = 8
  */
 export class AddressBook {
   readonly #limit: number
+  readonly #relayed: () => Uint8Array[]
   /** By peer id, in order of the last change. */
   readonly #peers = new Map<string, DhtPeer>()
 
-  constructor(limit: number) {
+  /**
+   * @param limit peers that are remembered
+   * @param relayed addresses that lead to the relay clients of this host
+   */
+  constructor(limit: number, relayed: () => Uint8Array[]) {
     this.#limit = limit
+    this.#relayed = relayed
   }
 
   /** Follows a host's peer store. Returns what ends that. */
@@ -29,11 +36,13 @@ export class AddressBook {
     return this.#peers.get(peer.toString())
   }
 
-  #set({ id, addresses }: Peer): void {
+  #set({ id, addresses, protocols }: Peer): void {
     const key = id.toString()
     this.#peers.delete(key)
-    if (addresses.length === 0) return
-    const bytes = addresses.slice(0, MAX_ADDRESSES).map(({ multiaddr }) => multiaddr.bytes)
+    // Relay clients of the older generation say that they are behind a relay, but not behind which.
+    const all = isOldClient(protocols) ? this.#relayed() : addresses.map(({ multiaddr }) => multiaddr.bytes)
+    if (all.length === 0) return
+    const bytes = all.slice(0, MAX_ADDRESSES)
     this.#peers.set(key, { id: id.toMultihash().bytes, addresses: bytes })
     for (const oldest of this.#peers.keys()) {
       if (this.#peers.size <= this.#limit) break

@@ -40,7 +40,7 @@ export class DhtNode {
     this.#dialer = dialer
     this.#client = new DhtClient(dialer)
     this.routingTable = new RoutingTable(dht)
-    this.#addressBook = new AddressBook(limits.rememberedPeers)
+    this.#addressBook = new AddressBook(limits.rememberedPeers, () => this.#relayedAddresses())
     this.#providers = new ProviderStore({
       limit: limits.providerRecords,
       limitPerProvider: limits.providerRecordsPerPeer,
@@ -143,6 +143,11 @@ export class DhtNode {
 
   #entryOf(peer: PeerId): DhtPeer {
     return this.#addressBook.get(peer) ?? { id: peer.toMultihash().bytes, addresses: [] }
+  }
+
+  /** Where clients of this host are reached. */
+  #relayedAddresses(): Uint8Array[] {
+    return this.#node.getMultiaddrs().map((address) => address.encapsulate('/p2p-circuit').bytes)
   }
 
   /** Named without `/p2p/`, as others expect it. */

@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import type { Envelope } from '@parley/acn/protocol'
+import type { BoundedQueue } from '@parley/core/queue'
+
+/** Someone who sends and receives, whatever stands behind it. */
+export interface Party {
+  readonly address: string
+  readonly received: BoundedQueue<Envelope>
+  send(to: string, message: Uint8Array): Promise<void>
+}
+
+/** Each sends to each, and each envelope comes. */
+export async function exchangeAll(parties: readonly Party[]): Promise<void> {
+  for (const from of parties) {
+    for (const to of parties) {
+      if (from === to) continue
+      const message = randomBytes(300)
+      await from.send(to.address, message)
+      const envelope = await to.received.take(AbortSignal.timeout(20_000))
+      assert.equal(envelope?.sender, from.address)
+      assert.deepEqual(Buffer.from(envelope?.message ?? []), message)
+    }
+  }
+}
