@@ -27,6 +27,7 @@ import { DEFAULT_PEER_LIMITS, type PeerLimits } from './limits.ts'
 import { CircuitService } from './relay-v1/circuit-service.ts'
 import { FoundRelays } from './relay-v1/found-relays.ts'
 import { CIRCUIT_PROTOCOL } from './relay-v1/message.ts'
+import { widenRelay } from './relay-v1/wider-relay.ts'
 import { ADDRESS_PROTOCOL, answerLookups, lookupRequest, readLookupAnswer } from './streams/address.ts'
 import { Admission } from './streams/admission.ts'
 import { answerEnvelopes, ENVELOPE_PROTOCOL, envelopeMessage } from './streams/envelope.ts'
@@ -460,12 +461,19 @@ export class AcnHost {
   }
 
   #makeCircuits(): CircuitService {
-    const { node, parts } = this.#libp2p
+    const { node, parts, relay } = this.#libp2p
+    const peerOf = (id: Uint8Array) => this.#peerIds.of(id)
+    const findRelayed = async (peer: PeerId, asker: PeerId, signal: AbortSignal) => {
+      // Who finds a peer itself connects to it directly.
+      if (this.#foundRelays.of(peer.toString()) === peer.toString()) throw new Error('behind no relay')
+      return this.#findForCircuit(peer, asker, signal)
+    }
+    if (relay) widenRelay(relay, { node, limits: this.limits, peerOf, findRelayed })
     return new CircuitService(
       {
         peerId: node.peerId,
         isRelay: this.#listen !== undefined,
-        peerOf: (id) => this.#peerIds.of(id),
+        peerOf,
         connectionTo: (peer) => this.#dialer.connectionTo(peer),
         find: (peer, asker, signal) => this.#findForCircuit(peer, asker, signal),
         accept: (connection, signal) => parts.upgrader.upgradeInbound(connection, { signal }),

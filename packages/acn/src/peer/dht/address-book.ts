@@ -1,5 +1,5 @@
 import type { Libp2p, Peer, PeerId, PeerUpdate } from '@libp2p/interface'
-import { isOldClient } from '../relay-v1/old-clients.ts'
+import { isOldClient } from '../relay-v1/old-client.ts'
 import type { DhtPeer } from './message.ts'
 
 /** Addresses of a peer that are passed on. */

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net'
 import { autoNAT } from '@libp2p/autonat'
-import { circuitRelayServer } from '@libp2p/circuit-relay-v2'
+import { type CircuitRelayService, circuitRelayServer } from '@libp2p/circuit-relay-v2'
 import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import { identify, identifyPush } from '@libp2p/identify'
 import type { ComponentLogger, Libp2p, Upgrader } from '@libp2p/interface'
@@ -16,7 +16,6 @@ import { DHT_PROTOCOL } from '../dht/client.ts'
 import { CLOSEST_PEERS } from '../dht/search.ts'
 import type { PeerLimits } from '../limits.ts'
 import { circuitTransport } from '../relay-v1/circuit-transport.ts'
-import { relayToOldClients } from '../relay-v1/old-clients.ts'
 import type { PeerTimeouts } from '../timeouts.ts'
 import { tls } from '../tls/encrypter.ts'
 import type { ConnectionLimits } from './connection-limits.ts'
@@ -57,6 +56,8 @@ export interface Libp2pNode {
   readonly node: Libp2p
   readonly dht: KadDHT
   readonly parts: NodeParts
+  /** The relay service; undefined for a relay client. */
+  readonly relay: CircuitRelayService | undefined
 }
 
 /**
@@ -135,11 +136,8 @@ export async function createNode(init: NodeInit): Promise<Libp2pNode> {
   })
   // A place is kept for the connected only: libp2p would hold it for two hours.
   const { relay } = node.services
-  if (relay) {
-    node.addEventListener('peer:disconnect', ({ detail: peer }) => relay.reservations.delete(peer))
-    relayToOldClients(node, relay, limits)
-  }
+  if (relay) node.addEventListener('peer:disconnect', ({ detail: peer }) => relay.reservations.delete(peer))
   rememberProtocols(node.peerStore)
   orderConnections(node.services.parts.connectionManager)
-  return { node, dht: node.services.dht, parts: node.services.parts }
+  return { node, dht: node.services.dht, parts: node.services.parts, relay }
 }
