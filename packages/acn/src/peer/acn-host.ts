@@ -13,7 +13,6 @@ import {
 } from '../protocol/index.ts'
 import { ProofCache } from '../record/index.ts'
 import type { AcnHostOptions, RequestOptions, Route } from './acn-host-options.ts'
-import { DHT_PROTOCOL } from './dht/client.ts'
 import { DhtNode } from './dht/dht-node.ts'
 import { AddressLookup, type LookupOptions, type Provider, type Resolution } from './dht/lookup.ts'
 import { PeerIds } from './dht/peer-ids.ts'
@@ -27,6 +26,7 @@ import { DEFAULT_PEER_LIMITS, type PeerLimits } from './limits.ts'
 import { CircuitService } from './relay-v1/circuit-service.ts'
 import { FoundRelays } from './relay-v1/found-relays.ts'
 import { CIRCUIT_PROTOCOL } from './relay-v1/message.ts'
+import { isPeer } from './relay-v1/old-client.ts'
 import { widenRelay } from './relay-v1/wider-relay.ts'
 import { ADDRESS_PROTOCOL, answerLookups, lookupRequest, readLookupAnswer } from './streams/address.ts'
 import { Admission } from './streams/admission.ts'
@@ -190,9 +190,10 @@ export class AcnHost {
   async join(signal?: AbortSignal): Promise<void> {
     if (this.#entries.size === 0) return
     await this.#entries.join(signal)
-    if (this.#contact) return this.#contact.start(signal)
+    await this.#contact?.start(signal)
+    // A relay client too, as the original ones do: peers of the older generation cannot call it through newer relays.
     this.#dht.lookAround(this.#abort.signal).catch(() => {})
-    await this.#dht.announcer.enable()
+    if (!this.#contact) await this.#dht.announcer.enable()
   }
 
   /**
@@ -390,7 +391,7 @@ export class AcnHost {
   /** Where a circuit leads that a relay client wants: only to peers that a look-up has named. */
   async #findForCircuit(peer: PeerId, asker: PeerId, signal: AbortSignal): Promise<Connection> {
     // Peers have relays of their own choice; were they dialled for too, two peers could send each other in circles.
-    if ((await this.#protocolsOf(asker)).includes(DHT_PROTOCOL)) throw new Error('asked for by a peer')
+    if (isPeer(await this.#protocolsOf(asker))) throw new Error('asked for by a peer')
     const relay = this.#foundRelays.of(peer.toString())
     if (relay === undefined) throw new Error('no look-up named the peer')
     return this.#dialer.reach(peer, signal, this.#peerIds.parse(relay))

@@ -39,8 +39,9 @@ export class AddressBook {
   #set({ id, addresses, protocols }: Peer): void {
     const key = id.toString()
     this.#peers.delete(key)
-    // Relay clients of the older generation say that they are behind a relay, but not behind which.
-    const all = isOldClient(protocols) ? this.#relayed() : addresses.map(({ multiaddr }) => multiaddr.bytes)
+    // Relay clients of the older generation do not say behind which relay they are.
+    const isBehindUs = addresses.length === 0 && isOldClient(protocols)
+    const all = isBehindUs ? this.#relayed() : addresses.map(({ multiaddr }) => multiaddr.bytes)
     if (all.length === 0) return
     const bytes = all.slice(0, MAX_ADDRESSES)
     this.#peers.set(key, { id: id.toMultihash().bytes, addresses: bytes })

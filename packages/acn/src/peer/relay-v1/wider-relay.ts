@@ -1,5 +1,6 @@
 import type { CircuitRelayService, RelayReservation } from '@libp2p/circuit-relay-v2'
 import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
+import { DHT_PROTOCOL } from '../dht/client.ts'
 import type { PeerLimits } from '../limits.ts'
 import { isOldClient } from './old-client.ts'
 import { callPeer } from './stop.ts'
@@ -48,7 +49,8 @@ export function widenRelay(relay: CircuitRelayService, host: WiderRelayHost): vo
     relay.reservations.set(peer, reservation)
   }
   node.addEventListener('peer:identify', ({ detail: { peerId, protocols, connection } }) => {
-    if (isOldClient(protocols)) give(peerId, connection)
+    // A peer that is about to join may not serve all its protocols yet, but the DHT it does.
+    if (isOldClient(protocols) && !protocols.includes(DHT_PROTOCOL)) give(peerId, connection)
   })
 
   const parts = relay as unknown as RelayParts
