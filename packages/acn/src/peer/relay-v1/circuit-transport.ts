@@ -20,13 +20,17 @@ export function circuitTransport(): (components: CircuitRelayTransportComponents
     transport.dial = async (address, options) => {
       const circuit = circuitOf(address)
       if (!circuit) return dialV2(address, options)
-      if (await speaksOnlyV1(components, circuit.relay)) return dialV1(components, circuit, options)
+      const known = await protocolsOf(components, circuit.relay)
+      if (known.includes(CIRCUIT_PROTOCOL) && !known.includes(HOP_V2_PROTOCOL)) {
+        return dialV1(components, circuit, options)
+      }
       try {
         return await dialV2(address, options)
       } catch (error) {
         options.signal.throwIfAborted()
+        // A relay that has just been connected to may not have said yet what it speaks: it is asked.
         const protocols = await protocolsOf(components, circuit.relay)
-        if (!protocols.includes(CIRCUIT_PROTOCOL)) throw error
+        if (protocols.includes(HOP_V2_PROTOCOL) && !protocols.includes(CIRCUIT_PROTOCOL)) throw error
         return await dialV1(components, circuit, options)
       }
     }
@@ -77,11 +81,6 @@ async function dialV1(
     stream.abort(error as Error)
     throw error
   }
-}
-
-async function speaksOnlyV1(components: CircuitRelayTransportComponents, relay: PeerId): Promise<boolean> {
-  const protocols = await protocolsOf(components, relay)
-  return protocols.includes(CIRCUIT_PROTOCOL) && !protocols.includes(HOP_V2_PROTOCOL)
 }
 
 async function protocolsOf({ peerStore }: CircuitRelayTransportComponents, relay: PeerId): Promise<string[]> {

@@ -25,8 +25,10 @@ function passOn(from: Stream, to: Stream): void {
     from.abort(error)
     to.abort(error)
   }
+  const isBroken = () => from.status === 'reset' || from.status === 'aborted'
   const onEnd = () => {
-    if (to.status === 'open') to.close().catch(fail)
+    // A reset ends a stream too; it is passed on as what it is.
+    if (!isBroken() && to.status === 'open') to.close().catch(fail)
   }
   from.addEventListener('message', ({ data }) => {
     try {
@@ -41,7 +43,7 @@ function passOn(from: Stream, to: Stream): void {
   from.addEventListener('close', ({ error }) => {
     if (error) to.abort(error)
   })
-  if (from.status === 'reset' || from.status === 'aborted') to.abort(new Error('other half of the circuit is gone'))
+  if (isBroken()) to.abort(new Error('other half of the circuit is gone'))
   else if (from.readableEnded) onEnd()
 }
 

@@ -5,8 +5,7 @@ import { CircuitError } from '../../../src/peer/relay-v1/circuit-error.ts'
 import { CircuitPlaces } from '../../../src/peer/relay-v1/circuit-places.ts'
 import { CIRCUIT_STATUS } from '../../../src/peer/relay-v1/message.ts'
 
-const full = (error: unknown) =>
-  error instanceof CircuitError && error.code === CIRCUIT_STATUS.HOP_CANT_OPEN_DST_STREAM
+const full = (error: unknown) => error instanceof CircuitError && error.code === CIRCUIT_STATUS.HOP_CANT_OPEN_DST_STREAM
 
 test('so many circuits in all, and so many for a peer at either end', () => {
   const places = new CircuitPlaces({ relayedConnections: 3, relayedConnectionsPerPeer: 2 })
