@@ -121,6 +121,35 @@ describe('the older original and ours', { skip: WITHOUT_OLD_GO_NODE, timeout: 60
     await exchangeAll([peer, await delegateOf(node), await oldClient(node.multiaddr)])
   })
 
+  it('what goes between relay clients of the older at ours is not limited to 128 KiB', async () => {
+    const relay = await ours()
+    const clients = [await oldClient(relay.multiaddr), await oldClient(relay.multiaddr)]
+    for (let i = 0; i < 3; i++) await exchangeAll(clients, undefined, 60_000)
+  })
+
+  it('everybody', { skip: WITHOUT_GO_NODE }, async () => {
+    const [older, newer] = [await old(), await go()]
+    const first = await ours({ entryPeers: [older.multiaddr, newer.multiaddr] })
+    const second = await ours({ entryPeers: [first.multiaddr] })
+    const [olderAtOlder, newerAtNewer] = [await oldClient(older.multiaddr), await newClient(newer.multiaddr)]
+    const [newerAtFirst, newerAtSecond] = [await newClient(first.multiaddr), await newClient(second.multiaddr)]
+    const oursAtOlder = await ours({ entryPeers: [older.multiaddr], isClient: true })
+    const parties: Party[] = [first, second, olderAtOlder, newerAtNewer, newerAtFirst, newerAtSecond, oursAtOlder]
+    parties.push(await delegateOf(older), await delegateOf(newer))
+    for (const { multiaddr } of [first, second]) {
+      parties.push(await oldClient(multiaddr), await ours({ entryPeers: [multiaddr], isClient: true }))
+    }
+    parties.push(await ours({ entryPeers: [newer.multiaddr], isClient: true }))
+    // Between them there is no relay of ours: docs/acn-conformance.md.
+    const count = await exchangeAll(
+      parties,
+      (from, to) =>
+        (from === olderAtOlder && [newerAtNewer, newerAtFirst, newerAtSecond].includes(to as FramedAgent)) ||
+        (from === newerAtNewer && to === oursAtOlder),
+    )
+    assert.equal(count, 178)
+  })
+
   it('our relay client at the older', async () => {
     const node = await old()
     const peer = await ours({ entryPeers: [node.multiaddr] })
