@@ -1,5 +1,6 @@
 import type { Libp2p, Peer, PeerId, PeerUpdate } from '@libp2p/interface'
-import { isOldClient } from '../relay-v1/old-client.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { isFreeClient } from '../relay-v1/free-client.ts'
 import type { DhtPeer } from './message.ts'
 
 /** Addresses of a peer that are passed on. */
@@ -11,7 +12,7 @@ const MAX_ADDRESSES = 8
  */
 export class AddressBook {
   readonly #limit: number
-  readonly #relayed: () => Uint8Array[]
+  readonly #relayed: () => Multiaddr[]
   /** By peer id, in order of the last change. */
   readonly #peers = new Map<string, DhtPeer>()
 
@@ -19,7 +20,7 @@ export class AddressBook {
    * @param limit peers that are remembered
    * @param relayed addresses that lead to the relay clients of this host
    */
-  constructor(limit: number, relayed: () => Uint8Array[]) {
+  constructor(limit: number, relayed: () => Multiaddr[]) {
     this.#limit = limit
     this.#relayed = relayed
   }
@@ -36,18 +37,27 @@ export class AddressBook {
     return this.#peers.get(peer.toString())
   }
 
-  #set({ id, addresses, protocols }: Peer): void {
+  #set(peer: Peer): void {
+    const { id } = peer
     const key = id.toString()
     this.#peers.delete(key)
-    // Relay clients of the older generation do not say behind which relay they are.
-    const isBehindUs = addresses.length === 0 && isOldClient(protocols)
-    const all = isBehindUs ? this.#relayed() : addresses.map(({ multiaddr }) => multiaddr.bytes)
+    const all = this.#addressesOf(peer)
     if (all.length === 0) return
-    const bytes = all.slice(0, MAX_ADDRESSES)
+    const bytes = all.slice(0, MAX_ADDRESSES).map((address) => address.bytes)
     this.#peers.set(key, { id: id.toMultihash().bytes, addresses: bytes })
     for (const oldest of this.#peers.keys()) {
       if (this.#peers.size <= this.#limit) break
       this.#peers.delete(oldest)
     }
+  }
+
+  /**
+   * Clients that take calls through whomever they are connected to are reached over this host too: the older ones do not
+   * say behind which relay they are, and others may be behind an older relay, which newer peers cannot use.
+   */
+  #addressesOf({ addresses, protocols }: Peer): Multiaddr[] {
+    const own = addresses.map(({ multiaddr }) => multiaddr)
+    if (!isFreeClient(protocols) || own.some((address) => !address.toString().includes('/p2p-circuit'))) return own
+    return [...own, ...this.#relayed().filter((relayed) => !own.some((address) => address.equals(relayed)))]
   }
 }

@@ -2,7 +2,7 @@ import type { CircuitRelayService, RelayReservation } from '@libp2p/circuit-rela
 import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
 import { DHT_PROTOCOL } from '../dht/client.ts'
 import type { PeerLimits } from '../limits.ts'
-import { isOldClient } from './old-client.ts'
+import { isFreeClient } from './free-client.ts'
 import { callPeer } from './stop.ts'
 
 /** Far enough away: such places end with the connection of the peer that has them. */
@@ -35,14 +35,15 @@ interface RelayParts {
 }
 
 /**
- * Lets a relay of circuit relay v2 relay to more than those who reserved a place: to the connected clients of the older
- * generation, which know no reservations and are called in v1; and, for its clients, to clients of other relays.
+ * Lets a relay of circuit relay v2 relay to more than those who reserved a place: to the connected clients that speak
+ * v1, which knows no reservations; and, for its clients, to clients of other relays.
  */
 export function widenRelay(relay: CircuitRelayService, host: WiderRelayHost): void {
   const { node, limits } = host
   const given = new WeakSet<RelayReservation>()
   const give = (peer: PeerId, { remoteAddr }: Connection) => {
-    if (relay.reservations.has(peer) || relay.reservations.size >= limits.relayReservations) return
+    // Half of the places is left to those who ask for one.
+    if (relay.reservations.has(peer) || relay.reservations.size >= limits.relayReservations / 2) return
     const signal = Object.assign(new AbortController().signal, { reset: () => {}, clear: () => {} })
     const reservation = { addr: remoteAddr, expiry: NEVER, signal }
     given.add(reservation)
@@ -50,7 +51,7 @@ export function widenRelay(relay: CircuitRelayService, host: WiderRelayHost): vo
   }
   node.addEventListener('peer:identify', ({ detail: { peerId, protocols, connection } }) => {
     // A peer that is about to join may not serve all its protocols yet, but the DHT it does.
-    if (isOldClient(protocols) && !protocols.includes(DHT_PROTOCOL)) give(peerId, connection)
+    if (isFreeClient(protocols) && !protocols.includes(DHT_PROTOCOL)) give(peerId, connection)
   })
 
   const parts = relay as unknown as RelayParts

@@ -6,6 +6,9 @@ import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { ADDRESS_PROTOCOL, NOTIFY_PROTOCOL } from '@parley/acn/peer'
 import { PeerKey } from '@parley/acn/record'
+import { DHT_PROTOCOL } from '../../../src/peer/dht/client.ts'
+import { DhtStream } from '../../../src/peer/dht/dht-stream.ts'
+import { DHT_MESSAGE } from '../../../src/peer/dht/message.ts'
 import { PeerIds } from '../../../src/peer/dht/peer-ids.ts'
 import { CircuitHandshake } from '../../../src/peer/relay-v1/handshake.ts'
 import {
@@ -14,7 +17,7 @@ import {
   CIRCUIT_TYPE,
   type CircuitMessage,
 } from '../../../src/peer/relay-v1/message.ts'
-import { readAll } from '../host/stranger.ts'
+import { openTo, readAll } from '../host/stranger.ts'
 import { TestPeer } from '../test-peer.ts'
 import { ask, connectTo, ECHO_PROTOCOL, HOST_TIME, named, type OlderOptions, olderHost } from './older.ts'
 
@@ -238,6 +241,15 @@ describe('circuits of relay v1', { timeout: 60_000 }, () => {
     }
     assert.equal(connection.remotePeer.toString(), client.peerId.toString())
     await echo(connection)
+    // Those who look for the client in the DHT are told that way.
+    const dht = new DhtStream(await openTo(caller, relay.multiaddr, DHT_PROTOCOL))
+    const question = { type: DHT_MESSAGE.FIND_NODE, key: named(client).id, closerPeers: [], providerPeers: [] }
+    const { closerPeers } = await dht.ask(question, AbortSignal.timeout(HOST_TIME))
+    const found = closerPeers.find(({ id }) => Buffer.from(id).equals(named(client).id))
+    assert.deepEqual(
+      found?.addresses.map((bytes) => multiaddr(bytes).toString()),
+      [`${relay.multiaddr}/p2p-circuit`],
+    )
   })
 
   test('a client of v2 is reached by v1', async () => {

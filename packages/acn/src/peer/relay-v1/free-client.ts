@@ -1,6 +1,5 @@
 import { NOTIFY_PROTOCOL } from '../streams/notify.ts'
 import { CIRCUIT_PROTOCOL } from './message.ts'
-import { STOP_V2_PROTOCOL } from './stop-v2.ts'
 
 /**
  * True for peers of the network, by the protocols that are known of them, as opposed to relay clients. That they speak
@@ -10,7 +9,10 @@ export function isPeer(protocols: readonly string[]): boolean {
   return protocols.includes(NOTIFY_PROTOCOL)
 }
 
-/** True for relay clients of the older generation: they take calls in v1 only. */
-export function isOldClient(protocols: readonly string[]): boolean {
-  return protocols.includes(CIRCUIT_PROTOCOL) && !protocols.includes(STOP_V2_PROTOCOL) && !isPeer(protocols)
+/**
+ * True for relay clients that speak v1, of the older generation and ours: they reserve no place, and take calls through
+ * whomever they are connected to.
+ */
+export function isFreeClient(protocols: readonly string[]): boolean {
+  return protocols.includes(CIRCUIT_PROTOCOL) && !isPeer(protocols)
 }
