@@ -477,6 +477,7 @@ export class AcnHost {
         peerOf,
         connectionTo: (peer) => this.#dialer.connectionTo(peer),
         find: (peer, asker, signal) => this.#findForCircuit(peer, asker, signal),
+        free: (stream) => this.#linger.add(stream),
         accept: (connection, signal) => parts.upgrader.upgradeInbound(connection, { signal }),
       },
       this.limits,

@@ -8,7 +8,7 @@ import { CircuitError } from './circuit-error.ts'
 import { CircuitPlaces } from './circuit-places.ts'
 import { CircuitHandshake } from './handshake.ts'
 import { joinStreams } from './join-streams.ts'
-import { CIRCUIT_STATUS, CIRCUIT_TYPE, type CircuitMessage } from './message.ts'
+import { CIRCUIT_STATUS, CIRCUIT_TYPE, type CircuitMessage, namedPeer } from './message.ts'
 import { callPeer } from './stop.ts'
 
 /** What the service needs of its host. */
@@ -25,19 +25,21 @@ export interface CircuitHost {
    * @throws when it is not known or not reached
    */
   find(peer: PeerId, asker: PeerId, signal: AbortSignal): Promise<Connection>
+  /** Sees to it that a stream ends on which all is said. */
+  free(stream: Stream): void
   /** Secures a connection that a peer makes to us through a relay. */
   accept(connection: MultiaddrConnection, signal: AbortSignal): Promise<void>
 }
 
 /**
  * Circuit relay v1 from the side of the one that is asked: relays connections between two other peers (HOP), takes those
- * that come through another relay (STOP), says whether it relays (CAN_HOP). The bytes of a circuit are not limited: a
- * limit of time is what libp2p puts on streams over which nothing goes.
+ * that come through another relay (STOP), says whether it relays (CAN_HOP). The bytes of a circuit are not limited, nor is
+ * its time, as long as something goes over it.
  */
 export class CircuitService {
   readonly #host: CircuitHost
   readonly #limits: Pick<PeerLimits, 'relayedConnections'>
-  readonly #timeouts: Pick<PeerTimeouts, 'readRequest' | 'openStream'>
+  readonly #timeouts: Pick<PeerTimeouts, 'readRequest' | 'openStream' | 'circuitIdle'>
   readonly #signal: AbortSignal
   readonly #places: CircuitPlaces
 
@@ -45,7 +47,7 @@ export class CircuitService {
   constructor(
     host: CircuitHost,
     limits: Pick<PeerLimits, 'relayedConnections' | 'relayedConnectionsPerPeer'>,
-    timeouts: Pick<PeerTimeouts, 'readRequest' | 'openStream'>,
+    timeouts: Pick<PeerTimeouts, 'readRequest' | 'openStream' | 'circuitIdle'>,
     signal: AbortSignal,
   ) {
     this.#host = host
@@ -80,7 +82,7 @@ export class CircuitService {
       case CIRCUIT_TYPE.CAN_HOP:
         if (!this.#host.isRelay) throw new CircuitError(CIRCUIT_STATUS.HOP_CANT_SPEAK_RELAY, 'relays for nobody')
         await this.#say(handshake, CIRCUIT_STATUS.SUCCESS)
-        return stream.close()
+        return this.#host.free(stream)
       default:
         throw new CircuitError(CIRCUIT_STATUS.MALFORMED_MESSAGE, 'kind of a circuit message')
     }
@@ -106,7 +108,7 @@ export class CircuitService {
         onward.abort(error)
         throw error
       })
-      joinStreams(handshake.release(), onward, this.#signal).finally(leave)
+      joinStreams(handshake.release(), onward, this.#timeouts.circuitIdle, this.#signal).finally(leave)
     } catch (error) {
       leave()
       throw error
@@ -120,10 +122,7 @@ export class CircuitService {
       (await this.#host.find(destination, source, signal).catch((cause) => {
         throw new CircuitError(CIRCUIT_STATUS.HOP_NO_CONN_TO_DST, 'not connected to the peer', { cause })
       }))
-    // Addresses are left out: neither side can use those of the other, or else it would not ask for a relay.
-    const [from, to] = [source, destination].map((peer) => ({ id: peer.toMultihash().bytes, addresses: [] }))
-    if (!from || !to) throw new CircuitError(CIRCUIT_STATUS.MALFORMED_MESSAGE, 'no peers')
-    return callPeer(connection, from, to, this.#limits.relayedConnections, signal)
+    return callPeer(connection, namedPeer(source), namedPeer(destination), this.#limits.relayedConnections, signal)
   }
 
   async #stop(
@@ -163,7 +162,7 @@ export class CircuitService {
     try {
       if (code === 0) throw error
       await this.#say(handshake, code)
-      await stream.close({ signal: this.#deadline(this.#timeouts.readRequest) })
+      this.#host.free(stream)
     } catch {
       stream.abort(error as Error)
     }

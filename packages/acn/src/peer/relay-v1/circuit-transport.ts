@@ -5,7 +5,7 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { CircuitConnection } from './circuit-connection.ts'
 import { CircuitError } from './circuit-error.ts'
 import { CircuitHandshake } from './handshake.ts'
-import { CIRCUIT_PROTOCOL, CIRCUIT_STATUS, CIRCUIT_TYPE } from './message.ts'
+import { CIRCUIT_PROTOCOL, CIRCUIT_STATUS, CIRCUIT_TYPE, namedPeer } from './message.ts'
 import { HOP_V2_PROTOCOL } from './stop-v2.ts'
 
 /**
@@ -69,8 +69,7 @@ async function dialV1(
   const stream = await connection.newStream(CIRCUIT_PROTOCOL, { signal })
   try {
     const handshake = new CircuitHandshake(stream)
-    const [source, target] = [peerId, destination].map((peer) => ({ id: peer.toMultihash().bytes, addresses: [] }))
-    if (!source || !target) throw new CircuitError(CIRCUIT_STATUS.MALFORMED_MESSAGE, 'no peers')
+    const [source, target] = [namedPeer(peerId), namedPeer(destination)]
     await handshake.write({ type: CIRCUIT_TYPE.HOP, source, destination: target }, signal)
     const { type, code = CIRCUIT_STATUS.MALFORMED_MESSAGE } = await handshake.read(signal)
     if (type !== CIRCUIT_TYPE.STATUS || code !== CIRCUIT_STATUS.SUCCESS) {

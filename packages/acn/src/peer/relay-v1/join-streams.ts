@@ -4,19 +4,24 @@ import { pauseReading, resumeReading } from '../streams/reading.ts'
 /**
  * Passes all that comes on either stream on to the other, until both have ended. Who does not take it makes the other
  * wait; the end of one direction is passed on as that, a reset as a reset.
+ * @param idle milliseconds without anything after which both are reset, as those that never close would stay for ever
  * @param signal resets both
  */
-export async function joinStreams(first: Stream, second: Stream, signal: AbortSignal): Promise<void> {
-  const onAbort = () => {
-    first.abort(signal.reason)
-    second.abort(signal.reason)
+export async function joinStreams(first: Stream, second: Stream, idle: number, signal: AbortSignal): Promise<void> {
+  const abort = (error: Error) => {
+    first.abort(error)
+    second.abort(error)
   }
+  const onAbort = () => abort(signal.reason)
+  const timer = setTimeout(() => abort(new Error('circuit idle')), idle).unref()
+  for (const stream of [first, second]) stream.addEventListener('message', () => timer.refresh())
   const ended = [endOf(first), endOf(second)]
   passOn(first, second)
   passOn(second, first)
   signal.addEventListener('abort', onAbort, { once: true })
   if (signal.aborted) onAbort()
   await Promise.all(ended)
+  clearTimeout(timer)
   signal.removeEventListener('abort', onAbort)
 }
 

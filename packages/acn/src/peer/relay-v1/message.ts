@@ -1,4 +1,5 @@
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
+import type { PeerId } from '@libp2p/interface'
 import { DecodeError } from '@parley/core/encoding'
 import { type DhtPeer, readPeer, tag, writePeer } from '../dht/message.ts'
 
@@ -41,6 +42,14 @@ export interface CircuitMessage {
   readonly destination?: DhtPeer
   /** In STATUS: one of {@link CIRCUIT_STATUS}, or a number that this program does not know. */
   readonly code?: number
+}
+
+/**
+ * A peer as messages of ours name it. Addresses are left out: the two that are to meet cannot use those of each other, or
+ * else they would not do so over a relay.
+ */
+export function namedPeer(peer: PeerId): DhtPeer {
+  return { id: peer.toMultihash().bytes, addresses: [] }
 }
 
 const FIELD = { type: 1, source: 2, destination: 3, code: 4 } as const

@@ -3,6 +3,7 @@ import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
 import { DHT_PROTOCOL } from '../dht/client.ts'
 import type { PeerLimits } from '../limits.ts'
 import { isFreeClient } from './free-client.ts'
+import { namedPeer } from './message.ts'
 import { callPeer } from './stop.ts'
 
 /** Far enough away: such places end with the connection of the peer that has them. */
@@ -59,7 +60,7 @@ export function widenRelay(relay: CircuitRelayService, host: WiderRelayHost): vo
   parts.handleConnect = async (call, options) => {
     try {
       const wanted = call.request.peer && host.peerOf(call.request.peer.id)
-      if (wanted && !relay.reservations.has(wanted)) {
+      if (wanted && call.connection.direct && !relay.reservations.has(wanted)) {
         give(wanted, await host.findRelayed(wanted, call.connection.remotePeer, options.signal))
       }
     } catch {
@@ -72,7 +73,7 @@ export function widenRelay(relay: CircuitRelayService, host: WiderRelayHost): vo
     const reservation = relay.reservations.get(connection.remotePeer)
     if (!request.peer || !reservation || !given.has(reservation)) return stopHop(call, options)
     const source = { id: request.peer.id, addresses: [] }
-    const destination = { id: connection.remotePeer.toMultihash().bytes, addresses: [] }
+    const destination = namedPeer(connection.remotePeer)
     // Undefined is how this service hears that the peer did not take the call.
     return callPeer(connection, source, destination, limits.relayedConnections, options.signal).catch(() => undefined)
   }

@@ -201,6 +201,18 @@ describe('circuits of relay v1', { timeout: 60_000 }, () => {
     }
   })
 
+  test('over which nothing goes are ended', async () => {
+    const relay = await start({ timeouts: { circuitIdle: 200 } })
+    // It keeps its half open when the other has ended.
+    const target = await called(relay, () => {})
+    const caller = await older()
+    const { stream } = await ask(caller, relay.multiaddr, call(caller, target))
+    const closed = once(stream, 'close', { signal: AbortSignal.timeout(HOST_TIME) })
+    await stream.close()
+    await closed
+    assert.equal(stream.status, 'reset')
+  })
+
   test('end with the relay', async () => {
     const relay = await start()
     const target = await called(relay, () => {})

@@ -5,12 +5,13 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import type { DhtPeer } from '../../../src/peer/dht/message.ts'
 import { PeerIds } from '../../../src/peer/dht/peer-ids.ts'
 import { DEFAULT_PEER_LIMITS } from '../../../src/peer/limits.ts'
 import { CircuitService } from '../../../src/peer/relay-v1/circuit-service.ts'
 import { circuitTransport } from '../../../src/peer/relay-v1/circuit-transport.ts'
 import { CircuitHandshake } from '../../../src/peer/relay-v1/handshake.ts'
-import { CIRCUIT_PROTOCOL, type CircuitMessage } from '../../../src/peer/relay-v1/message.ts'
+import { CIRCUIT_PROTOCOL, type CircuitMessage, namedPeer } from '../../../src/peer/relay-v1/message.ts'
 import { DEFAULT_PEER_TIMEOUTS } from '../../../src/peer/timeouts.ts'
 import { tls } from '../../../src/peer/tls/encrypter.ts'
 
@@ -53,6 +54,9 @@ export async function olderHost({ dials = 'nothing', v1 = 'called', listen = [] 
       peerOf: (id) => peerIds.of(id),
       connectionTo: (peer) => node.getConnections(peer)[0],
       find: () => Promise.reject(new Error('dials nobody')),
+      free: (stream) => {
+        stream.close().catch(() => {})
+      },
       accept: (connection, signal) => node.services.parts.upgrader.upgradeInbound(connection, { signal }),
     },
     DEFAULT_PEER_LIMITS,
@@ -83,6 +87,6 @@ export async function ask(
 }
 
 /** A peer as messages name it. */
-export function named(node: Pick<Libp2p, 'peerId'>): { id: Uint8Array; addresses: Uint8Array[] } {
-  return { id: node.peerId.toMultihash().bytes, addresses: [] }
+export function named(node: Pick<Libp2p, 'peerId'>): DhtPeer {
+  return namedPeer(node.peerId)
 }
