@@ -23,11 +23,8 @@ import { createNode, type Libp2pNode } from './host/libp2p-node.ts'
 import { findListenPort } from './host/listen-port.ts'
 import { RelayContact } from './host/relay-contact.ts'
 import { DEFAULT_PEER_LIMITS, type PeerLimits } from './limits.ts'
-import { CircuitService } from './relay-v1/circuit-service.ts'
-import { FoundRelays } from './relay-v1/found-relays.ts'
-import { isPeer } from './relay-v1/free-client.ts'
+import { HostCircuits } from './relay-v1/host-circuits.ts'
 import { CIRCUIT_PROTOCOL } from './relay-v1/message.ts'
-import { widenRelay } from './relay-v1/wider-relay.ts'
 import { ADDRESS_PROTOCOL, answerLookups, lookupRequest, readLookupAnswer } from './streams/address.ts'
 import { Admission } from './streams/admission.ts'
 import { answerEnvelopes, ENVELOPE_PROTOCOL, envelopeMessage } from './streams/envelope.ts'
@@ -66,8 +63,7 @@ export class AcnHost {
   readonly #entries: EntryPeers
   readonly #contact: RelayContact | undefined
   readonly #listen: HostPort | undefined
-  readonly #circuits: CircuitService
-  readonly #foundRelays = new FoundRelays()
+  readonly #circuits: HostCircuits
 
   private constructor(options: AcnHostOptions, libp2p: Libp2pNode, listen: HostPort | undefined) {
     const { key, entryPeers = [], proofs = new ProofCache(), onFailure } = options
@@ -108,7 +104,16 @@ export class AcnHost {
       },
       entryPeers,
     )
-    this.#circuits = this.#makeCircuits()
+    this.#circuits = new HostCircuits({
+      libp2p,
+      dialer: this.#dialer,
+      peerIds: this.#peerIds,
+      linger: this.#linger,
+      limits: this.limits,
+      timeouts: this.timeouts,
+      protocolsOf: (peer) => this.#protocolsOf(peer),
+      signal: this.#abort.signal,
+    })
     this.#contact = listen ? undefined : this.#makeContact(entryPeers)
   }
 
@@ -221,7 +226,7 @@ export class AcnHost {
    */
   async resolve(address: string, options: LookupOptions = {}): Promise<Resolution | undefined> {
     const found = (await this.#askContact(address, options)) ?? (await this.#lookup.find(address, options))
-    if (found) this.#foundRelays.add(found)
+    if (found) this.#circuits.heard(found)
     return found
   }
 
@@ -388,15 +393,6 @@ export class AcnHost {
     }
   }
 
-  /** Where a circuit leads that a relay client wants: only to peers that a look-up has named. */
-  async #findForCircuit(peer: PeerId, asker: PeerId, signal: AbortSignal): Promise<Connection> {
-    // Peers have relays of their own choice; were they dialled for too, two peers could send each other in circles.
-    if (isPeer(await this.#protocolsOf(asker))) throw new Error('asked for by a peer')
-    const relay = this.#foundRelays.of(peer.toString())
-    if (relay === undefined) throw new Error('no look-up named the peer')
-    return this.#dialer.reach(peer, signal, this.#peerIds.parse(relay))
-  }
-
   async #onEntryReached(connection: Connection, signal: AbortSignal): Promise<void> {
     if (!this.#listen) return
     const stream = await this.#dialer.openStream(connection, NOTIFY_PROTOCOL, signal)
@@ -459,31 +455,6 @@ export class AcnHost {
     } catch {
       return []
     }
-  }
-
-  #makeCircuits(): CircuitService {
-    const { node, parts, relay } = this.#libp2p
-    const peerOf = (id: Uint8Array) => this.#peerIds.of(id)
-    const findRelayed = async (peer: PeerId, asker: PeerId, signal: AbortSignal) => {
-      // Who finds a peer itself connects to it directly.
-      if (this.#foundRelays.of(peer.toString()) === peer.toString()) throw new Error('behind no relay')
-      return this.#findForCircuit(peer, asker, signal)
-    }
-    if (relay) widenRelay(relay, { node, limits: this.limits, peerOf, findRelayed })
-    return new CircuitService(
-      {
-        peerId: node.peerId,
-        isRelay: this.#listen !== undefined,
-        peerOf,
-        connectionTo: (peer) => this.#dialer.connectionTo(peer),
-        find: (peer, asker, signal) => this.#findForCircuit(peer, asker, signal),
-        free: (stream) => this.#linger.add(stream),
-        accept: (connection, signal) => parts.upgrader.upgradeInbound(connection, { signal }),
-      },
-      this.limits,
-      this.timeouts,
-      this.#abort.signal,
-    )
   }
 
   #makeContact(entryPeers: readonly EntryPeer[]): RelayContact {

@@ -15,11 +15,13 @@ export interface WiderRelayHost {
   readonly limits: Pick<PeerLimits, 'relayReservations' | 'relayedConnections'>
   /** The peer of an id's bytes. @throws DecodeError */
   peerOf(id: Uint8Array): PeerId
+  /** Whether a peer is known to be behind another relay. Who finds a peer itself connects to it directly. */
+  isBehindAnother(peer: PeerId): boolean
   /**
-   * Connects to a peer that is behind another relay, on behalf of another peer.
-   * @throws when it is not known to be there, or not reached
+   * Connects to a peer on behalf of another.
+   * @throws when it is not known, or not reached
    */
-  findRelayed(peer: PeerId, asker: PeerId, signal: AbortSignal): Promise<Connection>
+  find(peer: PeerId, asker: PeerId, signal: AbortSignal): Promise<Connection>
 }
 
 interface Call {
@@ -59,9 +61,10 @@ export function widenRelay(relay: CircuitRelayService, host: WiderRelayHost): vo
   const [handleConnect, stopHop] = [parts.handleConnect.bind(parts), parts.stopHop.bind(parts)]
   parts.handleConnect = async (call, options) => {
     try {
+      const { remotePeer: asker, direct } = call.connection
       const wanted = call.request.peer && host.peerOf(call.request.peer.id)
-      if (wanted && call.connection.direct && !relay.reservations.has(wanted)) {
-        give(wanted, await host.findRelayed(wanted, call.connection.remotePeer, options.signal))
+      if (wanted && direct && !relay.reservations.has(wanted) && host.isBehindAnother(wanted)) {
+        give(wanted, await host.find(wanted, asker, options.signal))
       }
     } catch {
       // libp2p says what is wrong with the request, or that the peer has no place.
