@@ -19,6 +19,14 @@ export const WITHOUT_GO_NODE: string | false = ROOT
   ? !existsSync(GO_NODE) && `there is no ${GO_NODE}`
   : 'PARLEY_ORIGINALS does not name the folder of the originals (acn/bin/libp2p_node in it)'
 
+/** The original node of the older generation, `libp2p_node` of fetchai/agents-aea, on go-libp2p 0.8. */
+export const OLD_GO_NODE = ROOT ? join(ROOT, 'acn/bin/libp2p_node_old') : ''
+
+/** Why tests with the older node are skipped; false when they are not. */
+export const WITHOUT_OLD_GO_NODE: string | false = ROOT
+  ? !existsSync(OLD_GO_NODE) && `there is no ${OLD_GO_NODE}`
+  : 'PARLEY_ORIGINALS does not name the folder of the originals (acn/bin/libp2p_node_old in it)'
+
 /** Output kept for the report of a failure. */
 const KEPT_OUTPUT = 20_000
 const START_TIME = 20_000
@@ -26,6 +34,8 @@ const START_TIME = 20_000
 /** How an original node is started. */
 export interface GoNodeOptions {
   readonly privateKey: Uint8Array
+  /** The program; {@link GO_NODE} when absent. */
+  readonly program?: string
   /** Multiaddrs with `/p2p/`. */
   readonly entryPeers?: readonly string[]
   /** True for a relay client. */
@@ -62,7 +72,7 @@ export class GoNode {
     const folder = await mkdtemp(join(tmpdir(), 'parley-go-node-'))
     const envFile = join(folder, 'node.env')
     await writeFile(envFile, envFileOf(options, ports, folder))
-    const child = spawn(GO_NODE, [envFile], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(options.program ?? GO_NODE, [envFile], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
     const node = new GoNode(new PeerKey(options.privateKey), ports, child, folder)
     await node.#ready()
     return node

@@ -1,19 +1,11 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, describe, it } from 'node:test'
-import type { Envelope } from '@parley/acn/protocol'
 import { PeerKey } from '@parley/acn/record'
-import type { BoundedQueue } from '@parley/core/queue'
 import { FramedAgent } from '../../packages/acn/test/entrance/framed-agent.ts'
 import { newRecord, TestPeer } from '../../packages/acn/test/peer/test-peer.ts'
 import { GoNode, type GoNodeOptions, WITHOUT_GO_NODE } from './go-node.ts'
-
-/** Someone who sends and receives, whatever stands behind it. */
-interface Party {
-  readonly address: string
-  readonly received: BoundedQueue<Envelope>
-  send(to: string, message: Uint8Array): Promise<unknown>
-}
+import { exchangeAll, type Party } from './party.ts'
 
 describe('the original node and ours', { skip: WITHOUT_GO_NODE, timeout: 300_000 }, () => {
   const closing: (() => Promise<void> | void)[] = []
@@ -157,20 +149,6 @@ describe('the original node and ours', { skip: WITHOUT_GO_NODE, timeout: 300_000
     assert.deepEqual([sent, back], [count, count])
   })
 })
-
-/** Each sends to each, and each envelope comes. */
-async function exchangeAll(parties: readonly Party[]): Promise<void> {
-  for (const from of parties) {
-    for (const to of parties) {
-      if (from === to) continue
-      const message = randomBytes(300)
-      await from.send(to.address, message)
-      const envelope = await to.received.take(AbortSignal.timeout(20_000))
-      assert.equal(envelope?.sender, from.address)
-      assert.deepEqual(Buffer.from(envelope?.message ?? []), message)
-    }
-  }
-}
 
 async function sendMany(from: Party, to: Party, count: number): Promise<number> {
   const sending = (async () => {

@@ -25,6 +25,8 @@ import { createNode, type Libp2pNode } from './host/libp2p-node.ts'
 import { findListenPort } from './host/listen-port.ts'
 import { RelayContact } from './host/relay-contact.ts'
 import { DEFAULT_PEER_LIMITS, type PeerLimits } from './limits.ts'
+import { HostCircuits } from './relay-v1/host-circuits.ts'
+import { CIRCUIT_PROTOCOL } from './relay-v1/message.ts'
 import { ADDRESS_PROTOCOL, answerLookups, lookupRequest, readLookupAnswer } from './streams/address.ts'
 import { Admission } from './streams/admission.ts'
 import { answerEnvelopes, ENVELOPE_PROTOCOL, encodeEnvelopeRequest } from './streams/envelope.ts'
@@ -63,6 +65,7 @@ export class AcnHost {
   readonly #entries: EntryPeers
   readonly #contact: RelayContact | undefined
   readonly #listen: HostPort | undefined
+  readonly #circuits: HostCircuits
 
   private constructor(options: AcnHostOptions, libp2p: Libp2pNode, listen: HostPort | undefined) {
     const { key, entryPeers = [], proofs = new ProofCache(), onFailure } = options
@@ -103,6 +106,16 @@ export class AcnHost {
       },
       entryPeers,
     )
+    this.#circuits = new HostCircuits({
+      libp2p,
+      dialer: this.#dialer,
+      peerIds: this.#peerIds,
+      linger: this.#linger,
+      limits: this.limits,
+      timeouts: this.timeouts,
+      protocolsOf: (peer) => this.#protocolsOf(peer),
+      signal: this.#abort.signal,
+    })
     this.#contact = listen ? undefined : this.#makeContact(entryPeers)
   }
 
@@ -184,9 +197,10 @@ export class AcnHost {
   async join(signal?: AbortSignal): Promise<void> {
     if (this.#entries.size === 0) return
     await this.#entries.join(signal)
-    if (this.#contact) return this.#contact.start(signal)
+    await this.#contact?.start(signal)
+    // A relay client too, as the original ones do: peers of the older generation cannot call it through newer relays.
     this.#dht.lookAround(this.#abort.signal).catch(() => {})
-    await this.#dht.announcer.enable()
+    if (!this.#contact) await this.#dht.announcer.enable()
   }
 
   /**
@@ -213,7 +227,9 @@ export class AcnHost {
    * @throws the signal's reason
    */
   async resolve(address: string, options: LookupOptions = {}): Promise<Resolution | undefined> {
-    return (await this.#askContact(address, options)) ?? this.#lookup.find(address, options)
+    const found = (await this.#askContact(address, options)) ?? (await this.#lookup.find(address, options))
+    if (found) this.#circuits.heard(found)
+    return found
   }
 
   /** Peer ids of those who say that they provide an address, as they are found. */
@@ -323,6 +339,7 @@ export class AcnHost {
     for (const address of addresses) await this.announce(address)
     await this.#serve(ADDRESS_PROTOCOL, answerLookups(handlers.lookup))
     await this.#serve(ENVELOPE_PROTOCOL, answerEnvelopes(handlers.receive, this.proofs))
+    await this.#handle(CIRCUIT_PROTOCOL, (stream, connection) => this.#onCircuit(stream, connection))
     if (this.#listen) {
       if (handlers.register) await this.#serve(REGISTER_PROTOCOL, answerRegistrations(handlers.register, this.proofs))
       await this.#handle(NOTIFY_PROTOCOL, (stream, connection) => this.#onNotification(stream, connection))
@@ -361,6 +378,20 @@ export class AcnHost {
       this.#options.onNotified?.(from)
     } catch (error) {
       if (!this.#abort.signal.aborted) this.#options.onFailure?.(NOTIFY_PROTOCOL, from, error)
+    } finally {
+      leave()
+    }
+  }
+
+  async #onCircuit(stream: Stream, connection: Connection): Promise<void> {
+    const from = remotePeerOf(connection)
+    let leave = () => {}
+    try {
+      leave = this.#environment.admission.enter(from.peerId)
+      await this.#circuits.serve(stream, connection)
+    } catch (error) {
+      stream.abort(error as Error)
+      this.#options.onFailure?.(CIRCUIT_PROTOCOL, from, error)
     } finally {
       leave()
     }

@@ -31,6 +31,8 @@ export interface PeerLimits {
   readonly relayReservations: number
   /** Relayed connections that are open at once. */
   readonly relayedConnections: number
+  /** Relayed connections of one peer, at either end, through circuit relay v1. */
+  readonly relayedConnectionsPerPeer: number
   /** Records of providers that are kept for the DHT. */
   readonly providerRecords: number
   /** Records of providers that are kept for one provider. */
@@ -55,6 +57,7 @@ export const DEFAULT_PEER_LIMITS: PeerLimits = {
   foreignLookups: 256,
   relayReservations: 1024,
   relayedConnections: 4096,
+  relayedConnectionsPerPeer: 512,
   providerRecords: 200_000,
   providerRecordsPerPeer: 20_000,
   rememberedPeers: 20_000,

@@ -30,6 +30,8 @@ export interface PeerTimeouts {
   readonly reannounce: number
   /** For a relayed address after connecting to the relay. */
   readonly reservation: number
+  /** For something to go over a circuit, before it is ended; both generations of Go nodes say something every 30 s. */
+  readonly circuitIdle: number
   /** For an entry peer to be reached again, first and longest wait between two tries. */
   readonly rejoin: readonly [first: number, longest: number]
   /** The same for a relay client's contact, without which nobody reaches it: the Go node tries every second. */
@@ -54,6 +56,7 @@ export const DEFAULT_PEER_TIMEOUTS: PeerTimeouts = {
   announce: 5_000,
   reannounce: 12 * 3_600_000,
   reservation: 10_000,
+  circuitIdle: 600_000,
   rejoin: [200, 10_000],
   contact: [200, 2_000],
   linger: 1_000,

@@ -1,5 +1,5 @@
 import type { Libp2p, PeerId } from '@libp2p/interface'
-import { multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Dialer } from '../host/dialer.ts'
 import type { Libp2pNode } from '../host/libp2p-node.ts'
 import type { PeerLimits } from '../limits.ts'
@@ -33,6 +33,7 @@ export class DhtNode {
   readonly #network: SearchNetwork
   #unfollow: () => void = () => {}
   #topology: string | undefined
+  #isServing = false
 
   constructor({ node, dht }: Libp2pNode, dialer: Dialer, peerIds: PeerIds, limits: PeerLimits, timeouts: PeerTimeouts) {
     this.#node = node
@@ -40,7 +41,7 @@ export class DhtNode {
     this.#dialer = dialer
     this.#client = new DhtClient(dialer)
     this.routingTable = new RoutingTable(dht)
-    this.#addressBook = new AddressBook(limits.rememberedPeers)
+    this.#addressBook = new AddressBook(limits.rememberedPeers, () => this.#relayedAddresses())
     this.#providers = new ProviderStore({
       limit: limits.providerRecords,
       limitPerProvider: limits.providerRecordsPerPeer,
@@ -72,6 +73,7 @@ export class DhtNode {
         this.announcer.peerCame(this.#entryOf(peer)).catch(() => {})
       },
     })
+    this.#isServing = serve
     if (!serve) return
     const server = new DhtServer({
       peerId: this.#node.peerId,
@@ -143,6 +145,12 @@ export class DhtNode {
 
   #entryOf(peer: PeerId): DhtPeer {
     return this.#addressBook.get(peer) ?? { id: peer.toMultihash().bytes, addresses: [] }
+  }
+
+  /** Where clients of this host are reached. */
+  #relayedAddresses(): Multiaddr[] {
+    if (!this.#isServing) return []
+    return this.#node.getMultiaddrs().map((address) => address.encapsulate('/p2p-circuit'))
   }
 
   /** Named without `/p2p/`, as others expect it. */

@@ -49,7 +49,8 @@ export function encodeDhtMessage({ type, key, closerPeers, providerPeers }: DhtM
   return writer.finish()
 }
 
-function writePeer(writer: BinaryWriter, field: number, { id, addresses }: DhtPeer): void {
+/** Writes a peer as a field of a message. */
+export function writePeer(writer: BinaryWriter, field: number, { id, addresses }: DhtPeer): void {
   writer.uint32(tag(field, WireType.LengthDelimited)).fork()
   writer.uint32(tag(FIELD.peerId, WireType.LengthDelimited)).bytes(id)
   for (const address of addresses) writer.uint32(tag(FIELD.peerAddress, WireType.LengthDelimited)).bytes(address)
@@ -90,7 +91,11 @@ function addPeer(peers: DhtPeer[], reader: BinaryReader): void {
   peers.push(readPeer(new BinaryReader(reader.bytes())))
 }
 
-function readPeer(reader: BinaryReader): DhtPeer {
+/**
+ * Reads a peer. Addresses beyond the first 16, and those of more than 512 bytes, are left out.
+ * @throws DecodeError when the id is missing or longer than 128 bytes; the reader's own errors
+ */
+export function readPeer(reader: BinaryReader): DhtPeer {
   let id: Uint8Array = new Uint8Array()
   const addresses: Uint8Array[] = []
   while (reader.pos < reader.len) {
@@ -101,10 +106,11 @@ function readPeer(reader: BinaryReader): DhtPeer {
       if (addresses.length < MAX_ADDRESSES && address.length <= MAX_ADDRESS_LENGTH) addresses.push(address)
     } else reader.skip(wireType)
   }
-  if (id.length === 0 || id.length > MAX_ID_LENGTH) throw new DecodeError('peer id in a DHT message', reader.pos)
+  if (id.length === 0 || id.length > MAX_ID_LENGTH) throw new DecodeError('id of a peer', reader.pos)
   return { id, addresses }
 }
 
-function tag(field: number, wireType: WireType): number {
+/** The tag of a field, as it is written. */
+export function tag(field: number, wireType: WireType): number {
   return (field << 3) | wireType
 }

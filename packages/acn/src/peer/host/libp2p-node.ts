@@ -1,9 +1,9 @@
 import { isIPv6 } from 'node:net'
 import { autoNAT } from '@libp2p/autonat'
-import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import { type CircuitRelayService, circuitRelayServer } from '@libp2p/circuit-relay-v2'
 import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import { identify, identifyPush } from '@libp2p/identify'
-import type { ComponentLogger, Libp2p } from '@libp2p/interface'
+import type { ComponentLogger, Libp2p, Upgrader } from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, TransportManager } from '@libp2p/interface-internal'
 import { type KadDHT, kadDHT, passthroughMapper } from '@libp2p/kad-dht'
 import { noise } from '@libp2p/noise'
@@ -15,6 +15,7 @@ import { formatPeerAddress, type HostPort } from '../../protocol/index.ts'
 import { DHT_PROTOCOL } from '../dht/client.ts'
 import { CLOSEST_PEERS } from '../dht/search.ts'
 import type { PeerLimits } from '../limits.ts'
+import { circuitTransport } from '../relay-v1/circuit-transport.ts'
 import type { PeerTimeouts } from '../timeouts.ts'
 import { tls } from '../tls/encrypter.ts'
 import type { ConnectionLimits } from './connection-limits.ts'
@@ -47,6 +48,7 @@ export interface NodeParts {
   readonly transportManager: TransportManager
   readonly addressManager: AddressManager
   readonly connectionManager: ConnectionManager
+  readonly upgrader: Upgrader
 }
 
 /** A node and what of its inside is needed. */
@@ -54,11 +56,13 @@ export interface Libp2pNode {
   readonly node: Libp2p
   readonly dht: KadDHT
   readonly parts: NodeParts
+  /** The relay service; undefined for a relay client. */
+  readonly relay: CircuitRelayService | undefined
 }
 
 /**
  * Makes a libp2p node with which peers of the network get on, started: TCP; TLS before Noise; yamux; identify, ping,
- * AutoNAT; circuit relay v2; kad-dht for the routing table. `spec/acn-libp2p.md §4` says what each setting is for.
+ * AutoNAT; circuit relay v2, and dialling through v1; kad-dht for the routing table. `spec/acn-libp2p.md §4` says what each setting is for.
  */
 export async function createNode(init: NodeInit): Promise<Libp2pNode> {
   const { listen, announce, limits, timeouts, connectionLimits, logger, metrics } = init
@@ -72,7 +76,7 @@ export async function createNode(init: NodeInit): Promise<Libp2pNode> {
       // One address only, `/dns4/` even for an IP address, as the Go node has it; not what others think they saw.
       announce: listen ? [formatPeerAddress({ protocol: 'dns4', ...(announce ?? listen) })] : [],
     },
-    transports: [tcp({ backlog: limits.pendingConnections }), circuitRelayTransport()],
+    transports: [tcp({ backlog: limits.pendingConnections }), circuitTransport()],
     connectionEncrypters: [tls(), noise()],
     streamMuxers: [
       yamux({
@@ -121,10 +125,11 @@ export async function createNode(init: NodeInit): Promise<Libp2pNode> {
           maxOutboundStopStreams: limits.relayedConnections,
         }),
       }),
-      parts: ({ transportManager, addressManager, connectionManager }: NodeParts): NodeParts => ({
+      parts: ({ transportManager, addressManager, connectionManager, upgrader }: NodeParts): NodeParts => ({
         transportManager,
         addressManager,
         connectionManager,
+        upgrader,
       }),
     },
     ...(metrics && { metrics }),
@@ -134,5 +139,5 @@ export async function createNode(init: NodeInit): Promise<Libp2pNode> {
   if (relay) node.addEventListener('peer:disconnect', ({ detail: peer }) => relay.reservations.delete(peer))
   rememberProtocols(node.peerStore)
   orderConnections(node.services.parts.connectionManager)
-  return { node, dht: node.services.dht, parts: node.services.parts }
+  return { node, dht: node.services.dht, parts: node.services.parts, relay }
 }

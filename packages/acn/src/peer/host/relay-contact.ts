@@ -1,11 +1,11 @@
 import type { Connection, Listener } from '@libp2p/interface'
-import { multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { CIRCUIT_PROTOCOL } from '../relay-v1/message.ts'
+import { HOP_V2_PROTOCOL } from '../relay-v1/stop-v2.ts'
 import type { PeerTimeouts } from '../timeouts.ts'
 import { Backoff } from './backoff.ts'
 import type { NodeParts } from './libp2p-node.ts'
 
-/** A relay offers its service under this protocol: circuit relay v2, "hop". */
-const HOP_PROTOCOL = '/libp2p/circuit/relay/0.2.0/hop'
 /** Tries at one relay before the next is taken. */
 const TRIES = 3
 
@@ -113,13 +113,26 @@ export class RelayContact {
   async #reserve(relay: string, connection: Connection, signal: AbortSignal): Promise<void> {
     const { parts, protocols } = this.#components
     const backoff = new Backoff([20, 500])
-    while (!(await protocols(connection)).includes(HOP_PROTOCOL)) await backoff.wait(signal)
     const base = connection.remoteAddr.toString().replace(/\/p2p\/[^/]+$/, '')
     const address = multiaddr(`${base}/p2p/${relay}/p2p-circuit`)
+    for (;;) {
+      const spoken = await protocols(connection)
+      if (spoken.includes(HOP_V2_PROTOCOL)) break
+      // A relay of the older generation keeps no places: it relays to whoever is connected.
+      if (spoken.includes(CIRCUIT_PROTOCOL)) return this.#announce(address, connection)
+      await backoff.wait(signal)
+    }
     const known = this.#listeners.get(relay)
     if (known) await known.listen(address)
     else await this.#listen(relay, () => parts.transportManager.listen([address]))
     while (!this.#isAnnounced(relay)) await backoff.wait(signal)
+  }
+
+  /** Lets others know of an address for as long as a connection holds. */
+  #announce(address: Multiaddr, connection: Connection): void {
+    const { addressManager } = this.#components.parts
+    addressManager.confirmObservedAddr(address, { type: 'transport' })
+    connection.addEventListener('close', () => addressManager.removeObservedAddr(address), { once: true })
   }
 
   /** A listener stays when its relay is lost and is used again when it is back: libp2p removes none. */
