@@ -1,4 +1,12 @@
-import { createECDH, createPublicKey, hash, verify as verifyNatively } from 'node:crypto'
+import {
+  createECDH,
+  createPrivateKey,
+  createPublicKey,
+  hash,
+  type KeyObject,
+  sign as signNatively,
+  verify as verifyNatively,
+} from 'node:crypto'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 
 /** Length of a private key. */
@@ -6,6 +14,11 @@ export const SECP256K1_PRIVATE_KEY_LENGTH = 32
 /** Length of r‖s. */
 export const SECP256K1_SIGNATURE_LENGTH = 64
 
+/** ECPrivateKey (RFC 5915) of the curve: what is before and behind the 32 bytes of the key. */
+const SEC1: readonly [before: Buffer, behind: Buffer] = [
+  Buffer.from('302e0201010420', 'hex'),
+  Buffer.from('a00706052b8104000a', 'hex'),
+]
 /** SubjectPublicKeyInfo of a compressed secp256k1 key, up to the key itself. */
 const SPKI_PREFIX = Buffer.from('3036301006072a8648ce3d020106052b8104000a032200', 'hex')
 
@@ -30,6 +43,16 @@ export type SignatureForm = 'compact' | 'der'
 /** ECDSA over SHA-256 of `message`: deterministic (RFC 6979), low S. */
 export function signSha256(privateKey: Uint8Array, message: Uint8Array, form: SignatureForm): Uint8Array {
   return secp256k1.sign(hash('sha256', message, 'buffer'), privateKey, { prehash: false, lowS: true, format: form })
+}
+
+/** A private key (32 bytes) for {@link signSha256Quickly}. */
+export function nativePrivateKey(privateKey: Uint8Array): KeyObject {
+  return createPrivateKey({ key: Buffer.concat([SEC1[0], privateKey, SEC1[1]]), format: 'der', type: 'sec1' })
+}
+
+/** ECDSA over SHA-256 of `message`, DER: another one each time, low or high S; a third of the time that {@link signSha256} takes. */
+export function signSha256Quickly(key: KeyObject, message: Uint8Array): Uint8Array {
+  return signNatively('sha256', message, key)
 }
 
 /**

@@ -285,7 +285,7 @@ export interface AcnStore {
   reported(number: number): Promise<void>
 
   /**
-   * Marks an id as seen.
+   * Marks an id as seen. Not urgent: it may wait for a moment for others to share a commit with.
    * @returns false when it was seen in this scope before
    */
   markSeen(scope: string, id: EnvelopeId): Promise<boolean>
