@@ -17,7 +17,7 @@ import { NodeProcess, newRecord, OWN, type Program } from './acn/node-process.ts
 import type { PlainAgent } from './acn/plain-agent.ts'
 import { type Figure, Report } from './acn/report.ts'
 import { saveResults } from './results.ts'
-import { buildProgram, residentMemory } from './smp/processes.ts'
+import { buildProgram, processorTime, residentMemory } from './smp/processes.ts'
 
 const USAGE = `usage: npm run bench -- acn [options]
   --against ENTRY   program that takes an env file as its only argument, measured in turns with our own
@@ -184,11 +184,21 @@ async function measureThroughput(network: Network, { envelopes, size }: Settings
   const pairs: Pair[] = []
   for (let pair = 0; pair < PAIRS; pair++) pairs.push(await newPair(nodes))
   const name = `${PAIRS} pairs over two nodes`
-  const figures = ofDelivery(name, await measureDelivery(pairs, envelopes, size))
+  const before = await processorTimeOf(nodes)
+  const delivery = await measureDelivery(pairs, envelopes, size)
+  const value = ((await processorTimeOf(nodes)) - before) / delivery.delivered
+  const figures = ofDelivery(name, delivery)
+  figures.push({ name: `${name}: processor, both nodes`, unit: 'ms', value: value * 1000, lowIsGood: true })
   for (const pair of pairs) closePair(pair)
   if (program !== OWN) return figures
   const own = await measureOwnClient(nodes, PAIRS, 3 * envelopes, size)
   return [...figures, ...ofDelivery(`${name}, our client, window 32`, own)]
+}
+
+/** Seconds of processor time that the nodes have used. */
+async function processorTimeOf(nodes: readonly NodeProcess[]): Promise<number> {
+  const times = await Promise.all(nodes.map(({ pid }) => processorTime(pid)))
+  return times.reduce<number>((sum, time) => sum + (time ?? Number.NaN), 0)
 }
 
 async function measureBurst({ nodes }: Network, { size }: Settings): Promise<Figure[]> {
@@ -202,11 +212,15 @@ async function measureBurst({ nodes }: Network, { size }: Settings): Promise<Fig
   return figures
 }
 
-async function measureRegistering({ nodes: [node] }: Network): Promise<Figure[]> {
+async function measureRegistering({ nodes }: Network): Promise<Figure[]> {
   const figures: Figure[] = []
   for (const atOnce of [1, 16]) {
-    const value = await measureRegistrations(node, REGISTRATIONS, atOnce)
-    figures.push({ name: `registrations, ${atOnce} at once`, unit: '/s', value, lowIsGood: false })
+    const before = await processorTimeOf(nodes)
+    const value = await measureRegistrations(nodes[0], REGISTRATIONS, atOnce)
+    const spent = (((await processorTimeOf(nodes)) - before) * 1000) / REGISTRATIONS
+    const name = `registrations, ${atOnce} at once`
+    figures.push({ name, unit: '/s', value, lowIsGood: false })
+    figures.push({ name: `${name}: processor, both nodes`, unit: 'ms', value: spent, lowIsGood: true })
   }
   return figures
 }

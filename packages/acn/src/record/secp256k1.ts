@@ -1,7 +1,6 @@
 import {
   createECDH,
   createPrivateKey,
-  createPublicKey,
   hash,
   type KeyObject,
   sign as signNatively,
@@ -68,8 +67,10 @@ export function verifySha256(
 ): boolean {
   if (form === 'compact' && signature.length !== SECP256K1_SIGNATURE_LENGTH) return false
   try {
-    const key = createPublicKey({ key: Buffer.concat([SPKI_PREFIX, publicKey]), format: 'der', type: 'spki' })
-    return verifyNatively('sha256', message, { key, dsaEncoding: form === 'der' ? 'der' : 'ieee-p1363' }, signature)
+    // As bytes: a key object costs a third more, and its memory is given back when it is collected only.
+    const key = Buffer.concat([SPKI_PREFIX, publicKey])
+    const dsaEncoding = form === 'der' ? 'der' : 'ieee-p1363'
+    return verifyNatively('sha256', message, { key, format: 'der', type: 'spki', dsaEncoding }, signature)
   } catch {
     return false
   }

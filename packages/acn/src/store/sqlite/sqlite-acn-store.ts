@@ -45,6 +45,8 @@ const MAX_BATCH = 512
 const MAX_QUEUED_FOR_TRACE = 4096
 /** How long what nobody waits for may wait for others to share a commit with, ms. */
 const SHARE_COMMIT = 50
+/** MiB for what the thread has just made: batches come and go, and by default it would grow to 48 MiB. */
+const YOUNG_MEMORY = 6
 const DEFAULT_PAGE = 100
 const MAX_PAGE = 1000
 
@@ -96,6 +98,7 @@ export class SqliteAcnStore implements AcnStore {
     const worker = new Worker(new URL(`./acn-store-worker${extname(import.meta.url)}`, import.meta.url), {
       workerData: options,
       name: 'acn-store',
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEMORY },
     })
     const { promise, resolve, reject } = Promise.withResolvers<FromWorker>()
     worker.once('message', resolve).once('error', reject)
