@@ -67,8 +67,16 @@ export class NodeProcess {
     this.#folder = started.folder
   }
 
-  /** Starts a node and waits until it is ready. */
-  static async start({ program, entryPeers = [], ...options }: NodeOptions): Promise<NodeProcess> {
+  /** Starts a node and waits until it is ready; on other ports when somebody has taken one meanwhile. */
+  static async start(options: NodeOptions): Promise<NodeProcess> {
+    try {
+      return await NodeProcess.#startOnce(options)
+    } catch {
+      return NodeProcess.#startOnce(options)
+    }
+  }
+
+  static async #startOnce({ program, entryPeers = [], ...options }: NodeOptions): Promise<NodeProcess> {
     const folder = join(options.folder, randomBytes(6).toString('hex'))
     await mkdir(folder)
     const privateKey = randomBytes(32)

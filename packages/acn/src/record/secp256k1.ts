@@ -51,7 +51,7 @@ export function nativePrivateKey(privateKey: Uint8Array): KeyObject {
 
 /** ECDSA over SHA-256 of `message`, DER: another one each time, low or high S; a third of the time that {@link signSha256} takes. */
 export function signSha256Quickly(key: KeyObject, message: Uint8Array): Uint8Array {
-  return signNatively('sha256', message, key)
+  return new Uint8Array(signNatively('sha256', message, key))
 }
 
 /**

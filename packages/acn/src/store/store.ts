@@ -223,7 +223,8 @@ export interface AcnStore {
   readonly limits: StoreLimits
 
   /**
-   * Keeps a registration unless a newer one of the same agent is there; one of the same date is replaced.
+   * Keeps a registration unless a newer one of the same agent is there; one of the same date is replaced. A remote one
+   * is not urgent: it may wait for a moment for others to share a commit with.
    * @returns whether it was kept
    */
   putRegistration(registration: Registration): Promise<boolean>

@@ -119,7 +119,8 @@ export class SqliteAcnStore implements AcnStore {
   }
 
   putRegistration(registration: Registration): Promise<boolean> {
-    return this.#ask('putRegistration', registration)
+    // What another peer says of an agent is told again if it is lost; an own agent waits for the answer.
+    return this.#ask('putRegistration', registration, registration.kind !== 'remote')
   }
 
   getRegistration(address: string): Promise<Registration | undefined> {
