@@ -1,7 +1,8 @@
-// `npm run bench -- smp|agent [options]`: what the product does on this machine, in numbers.
+// `npm run bench -- smp|agent|acn [options]`: what the product does on this machine, in numbers.
 const BENCHES = {
   smp: () => import('./smp.ts'),
   agent: () => import('./agent.ts'),
+  acn: () => import('./acn.ts'),
 } as const
 
 /** What a bench module exports. */

@@ -1,10 +1,10 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { saveResults } from './results.ts'
 import type { CountResult, CyclesResult } from './smp/load.ts'
-import { processorTime, RouterProcess, residentMemory, runLoad } from './smp/processes.ts'
+import { buildProgram, processorTime, RouterProcess, residentMemory, runLoad } from './smp/processes.ts'
 
 const USAGE = `usage: npm run bench -- smp [options]
   --against smp://ADDRESS  measure that router instead of our own
@@ -51,7 +51,7 @@ export async function run(args: readonly string[]): Promise<void> {
     router: values.against ? 'given' : 'parley',
     processor: `${cpus().length} × ${cpus()[0]?.model}`,
   }
-  if (!values.against) RouterProcess.build()
+  if (!values.against) buildProgram()
   const own = values.against ? undefined : await RouterProcess.start(folder)
   try {
     const target: Target = own ?? { address: values.against ?? '', pid: values.pid ? Number(values.pid) : undefined }
@@ -64,7 +64,7 @@ export async function run(args: readonly string[]): Promise<void> {
     await own?.stop()
     await rm(folder, { recursive: true })
   }
-  await save(results)
+  print(`written to ${await saveResults('smp', `${results.date}`, results)}`)
 }
 
 async function measureLoads(target: Target, loads: readonly string[], measureMs: number): Promise<CyclesRow[]> {
@@ -162,14 +162,6 @@ async function report(
   if (value === undefined) return
   results[name] = value
   print(`${name}: ${value.toFixed(0)}`)
-}
-
-async function save(results: Record<string, unknown>): Promise<void> {
-  const folder = fileURLToPath(new URL('./results/', import.meta.url))
-  await mkdir(folder, { recursive: true })
-  const file = join(folder, `smp-${`${results.date}`.replace(/[:.]/g, '-')}.json`)
-  await writeFile(file, `${JSON.stringify(results, undefined, 2)}\n`)
-  print(`written to ${file}`)
 }
 
 function print(line: string): void {

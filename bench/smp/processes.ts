@@ -52,12 +52,6 @@ export class RouterProcess {
     this.pid = child.process.pid ?? 0
   }
 
-  /** Makes the program from the sources as they are. */
-  static build(): void {
-    const { status } = spawnSync(process.execPath, [fileFromHere('../../scripts/bundle.mjs')], { stdio: 'inherit' })
-    if (status !== 0) throw new Error('the program cannot be built')
-  }
-
   static async start(folder: string): Promise<RouterProcess> {
     const program = fileFromHere('../../packages/parley/dist/parley.js')
     return new RouterProcess(await Child.start([program, 'smp', 'serve', '--data', folder, '--port', '0']))
@@ -66,6 +60,12 @@ export class RouterProcess {
   stop(): Promise<void> {
     return this.#child.end('SIGTERM')
   }
+}
+
+/** Makes the program from the sources as they are. */
+export function buildProgram(): void {
+  const { status } = spawnSync(process.execPath, [fileFromHere('../../scripts/bundle.mjs')], { stdio: 'inherit' })
+  if (status !== 0) throw new Error('the program cannot be built')
 }
 
 /** Runs a load and, while what it opened is still open, `meanwhile`. */

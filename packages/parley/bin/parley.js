@@ -3,7 +3,7 @@
 // the program itself needs Node 24 and runs on the one that the npm package `node` brings along.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import module, { createRequire } from 'node:module'
 import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -46,6 +46,8 @@ function runUnder(node) {
 if (!existsSync(bundle)) fail(`the program is not built: run "npm run build" in ${join(packageRoot, '..', '..')}`)
 
 if (Number(process.versions.node.split('.')[0]) >= NEEDED_MAJOR) {
+  // Beside the program, where only those can write who can change the program itself; nothing happens elsewhere.
+  if (module.enableCompileCache) module.enableCompileCache(join(packageRoot, 'dist', 'compile-cache'))
   import(pathToFileURL(bundle).href).catch((error) => fail(error.stack))
 } else {
   const node = bundledNode()

@@ -1,6 +1,7 @@
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 import { DecodeError, toHex } from '@parley/core/encoding'
 import { type AcnMessage, decodeAcnMessage, encodeAcnMessage } from '../protocol/index.ts'
+import { fieldAt, fieldLength, writeField } from '../protocol/wire.ts'
 import type { RegistrationDates } from '../record/index.ts'
 import type { EnvelopeId } from '../store/index.ts'
 
@@ -75,6 +76,8 @@ export const CAPABILITY = {
 export const CHALLENGE_LENGTH = 32
 
 const FIELD = 1000
+/** Its tag on the wire. */
+const FIELD_TAG = [0xc2, 0x3e]
 const ID_LENGTH = 16
 const ID_TEXT = /^[0-9a-f]{32}$/
 const MAX_TEXT = 256
@@ -87,8 +90,12 @@ export function isEnvelopeId(text: string): text is EnvelopeId {
 
 /** The protobuf bytes of a message with an extension: other programs read the message alone. */
 export function encodeExtended(message: AcnMessage, extension: Extension): Uint8Array {
-  const writer = new BinaryWriter().raw(encodeAcnMessage(message))
-  return writer.tag(FIELD, WireType.LengthDelimited).bytes(encodeExtension(extension)).finish()
+  const head = encodeAcnMessage(message)
+  const added = encodeExtension(extension)
+  const bytes = new Uint8Array(head.length + fieldLength(FIELD_TAG.length, added.length))
+  bytes.set(head)
+  writeField(bytes, head.length, FIELD_TAG, added)
+  return bytes
 }
 
 /**
@@ -170,6 +177,14 @@ export function decodeDates(bytes: Uint8Array): RegistrationDates {
 }
 
 function findExtension(body: Uint8Array): Extension | undefined {
+  // Most messages have one field, and the extension, if any, after it.
+  const [first = 0] = body
+  const message = fieldAt(body, 0, [first], body.length)
+  if (message && (first & 0x87) === 2) {
+    if (message.end === body.length) return undefined
+    const added = fieldAt(body, message.end, FIELD_TAG, body.length)
+    if (added?.end === body.length) return readExtension(body.subarray(added.start, added.end))
+  }
   const reader = new BinaryReader(body)
   let found: Extension | undefined
   while (reader.pos < reader.len) {
@@ -181,11 +196,11 @@ function findExtension(body: Uint8Array): Extension | undefined {
 }
 
 function readExtension(bytes: Uint8Array): Extension {
-  let extension: Extension = {}
+  const extension: Extension = {}
   const reader = new BinaryReader(bytes)
   while (reader.pos < reader.len) {
     const [field, type] = reader.tag()
-    extension = { ...extension, ...readField(reader, field, type) }
+    Object.assign(extension, readField(reader, field, type))
   }
   return extension
 }

@@ -33,6 +33,8 @@ export interface FrameConnectionOptions {
 export class FrameConnection {
   /** Called for each frame body, in order; set it before the first turn of the event loop after the constructor. */
   onFrame: (body: Uint8Array) => void = () => {}
+  /** Called when the socket is closed, for the one who waits for a frame. */
+  onClosed: (() => void) | undefined
   /** Resolves when the socket is closed. */
   readonly closed: Promise<void>
   /** `host:port` of the other end. */
@@ -71,6 +73,7 @@ export class FrameConnection {
       this.#deaf = true
       this.#clearTimers()
       this.#queue.length = 0
+      this.onClosed?.()
       resolve()
     })
     if (socket.destroyed) resolve()
@@ -279,9 +282,12 @@ export function nextFrame(
     resolve(body)
   }
   connection.resume()
-  void connection.closed.then(() => resolve(undefined))
+  // Not by its promise, which would keep all this for as long as the connection lasts.
+  connection.onClosed = () => resolve(undefined)
+  if (!connection.isOpen) void connection.closed.then(() => resolve(undefined))
   return promise.finally(() => {
     clearTimeout(timer)
+    connection.onClosed = undefined
     signal?.removeEventListener('abort', abort)
   })
 }

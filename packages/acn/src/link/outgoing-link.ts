@@ -18,6 +18,7 @@ import {
 
 interface Unanswered {
   readonly size: number
+  readonly signal: AbortSignal
   readonly answer: PromiseWithResolvers<LinkAnswer>
   readonly timer: NodeJS.Timeout
 }
@@ -30,6 +31,8 @@ export class OutgoingLink {
   readonly #channel: FrameChannel
   readonly #unanswered = new Map<EnvelopeId, Unanswered>()
   readonly #waiting: (() => void)[] = []
+  /** Those who may give up, with one listener each however many envelopes they wait for. */
+  readonly #signals = new Map<AbortSignal, { count: number; readonly onAbort: () => void }>()
   #size = 0
   #error: Error | undefined
 
@@ -79,16 +82,33 @@ export class OutgoingLink {
     if (!this.isOpen) throw this.#error ?? new LinkError('CLOSED', 'link is closed')
     const answer = Promise.withResolvers<LinkAnswer>()
     const timer = setTimeout(() => this.#settle(id, new LinkError('TIMEOUT', 'no answer in time')), ANSWER_TIME)
-    this.#unanswered.set(id, { size, answer, timer })
+    this.#unanswered.set(id, { size, signal, answer, timer })
     this.#size += size
-    const onAbort = () => this.#settle(id, signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
+    this.#listen(signal)
     this.#channel.write(body, signal).catch((error: unknown) => this.#settle(id, error))
-    try {
-      return await answer.promise
-    } finally {
-      signal.removeEventListener('abort', onAbort)
+    return answer.promise
+  }
+
+  #listen(signal: AbortSignal): void {
+    const known = this.#signals.get(signal)
+    if (known) {
+      known.count++
+      return
     }
+    const onAbort = () => {
+      for (const [id, unanswered] of [...this.#unanswered]) {
+        if (unanswered.signal === signal) this.#settle(id, signal.reason)
+      }
+    }
+    this.#signals.set(signal, { count: 1, onAbort })
+    signal.addEventListener('abort', onAbort)
+  }
+
+  #forget(signal: AbortSignal): void {
+    const known = this.#signals.get(signal)
+    if (!known || --known.count > 0) return
+    this.#signals.delete(signal)
+    signal.removeEventListener('abort', known.onAbort)
   }
 
   /** Ends the link; what has no answer fails. */
@@ -121,6 +141,7 @@ export class OutgoingLink {
     if (!unanswered) return
     this.#unanswered.delete(id)
     clearTimeout(unanswered.timer)
+    this.#forget(unanswered.signal)
     this.#size -= unanswered.size
     if (answer) unanswered.answer.resolve(answer)
     else unanswered.answer.reject(error)

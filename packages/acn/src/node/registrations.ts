@@ -55,6 +55,7 @@ export class Registrations {
   readonly #tokens = new Map<string, { tokens: number; at: number }>()
   readonly #abort = new AbortController()
   readonly #telling = new Set<Promise<void>>()
+  #deadline: { readonly signal: AbortSignal; readonly until: number } | undefined
 
   constructor(options: RegistrationsOptions) {
     this.#options = options
@@ -165,7 +166,7 @@ export class Registrations {
   /** Tells the Parley peers that are connected, and those that the DHT names for the address. */
   async #tell(registration: SignedRegistration, isFresh: boolean): Promise<void> {
     const { host, links } = this.#options
-    const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(TELL_TIME)])
+    const signal = this.#tellDeadline()
     const told = new Set<string>([host.peerId])
     const newer: SignedRegistration[] = []
     const tell = async (peerId: string): Promise<void> => {
@@ -185,6 +186,16 @@ export class Registrations {
     }
     await Promise.all(attempts)
     for (const other of newer) await this.#onNewer(registration, other, isFresh)
+  }
+
+  /** The same for all that is told within a second: many agents may come at once. */
+  #tellDeadline(): AbortSignal {
+    const now = performance.now()
+    if (!this.#deadline || this.#deadline.until < now) {
+      const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(TELL_TIME)])
+      this.#deadline = { signal, until: now + 1_000 }
+    }
+    return this.#deadline.signal
   }
 
   /** Another peer knows a newer registration of an agent that this one takes for its own. */

@@ -170,7 +170,8 @@ export class AcnHost {
 
   /** Peer ids of all connected peers. */
   get connectedPeers(): string[] {
-    return this.#libp2p.node.getPeers().map(String)
+    // Not by libp2p's set of peers, which makes each key anew out of its text.
+    return [...new Set(this.#libp2p.node.getConnections().map((connection) => remotePeerOf(connection).peerId))]
   }
 
   /** Peer ids of the entry peers that are connected. */

@@ -25,16 +25,40 @@ export interface AgentRecord {
   readonly notAfter: string
 }
 
-/** The protobuf bytes of a record, as mailboxes and the record store know it. */
+/** Each envelope between peers carries its sender's record: the same bytes, and the same record, again and again. */
+const ENCODED = new WeakMap<AgentRecord, Uint8Array>()
+const DECODED = new Map<string, AgentRecord>()
+const MAX_DECODED = 1_000
+/** Longer records than those that agents have are not remembered. */
+const MAX_REMEMBERED = 1_024
+
+/** The protobuf bytes of a record, as mailboxes and the record store know it. They are not to be changed. */
 export function encodeAgentRecord(record: AgentRecord): Uint8Array {
-  return toBinary(AgentRecordSchema, recordToMessage(record))
+  const known = ENCODED.get(record)
+  if (known) return known
+  const bytes = toBinary(AgentRecordSchema, recordToMessage(record))
+  ENCODED.set(record, bytes)
+  return bytes
 }
 
 /**
- * The record that these bytes hold. Unknown fields are skipped.
+ * The record that these bytes hold; of the same bytes the same record, as long as it is remembered. Unknown fields are
+ * skipped.
  * @throws DecodeError
  */
 export function decodeAgentRecord(bytes: Uint8Array): AgentRecord {
+  if (bytes.length > MAX_REMEMBERED) return readRecord(bytes)
+  const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+  const known = DECODED.get(key)
+  if (known) return known
+  const record = readRecord(bytes)
+  DECODED.set(key, record)
+  const [oldest] = DECODED.keys()
+  if (DECODED.size > MAX_DECODED && oldest !== undefined) DECODED.delete(oldest)
+  return record
+}
+
+function readRecord(bytes: Uint8Array): AgentRecord {
   return decodeProtobuf('record', () => recordFromMessage(fromBinary(AgentRecordSchema, bytes, READ_OPTIONS)))
 }
 

@@ -141,7 +141,15 @@ export class ProofCache {
   }
 }
 
+/** The same record comes with each envelope of an agent. */
+const KEYS = new WeakMap<AgentRecord, string>()
+
 /** Everything that decides about a proof; not the dates, which are looked at each time. */
-function proofKey({ ledgerId, address, publicKey, peerPublicKey, signature }: AgentRecord): string {
-  return hash('sha256', JSON.stringify([ledgerId, address, publicKey, peerPublicKey, signature]), 'base64')
+function proofKey(record: AgentRecord): string {
+  const known = KEYS.get(record)
+  if (known !== undefined) return known
+  const { ledgerId, address, publicKey, peerPublicKey, signature } = record
+  const key = hash('sha256', JSON.stringify([ledgerId, address, publicKey, peerPublicKey, signature]), 'base64')
+  KEYS.set(record, key)
+  return key
 }

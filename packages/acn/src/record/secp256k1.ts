@@ -1,4 +1,11 @@
-import { createECDH, createPublicKey, hash, verify as verifyNatively } from 'node:crypto'
+import {
+  createECDH,
+  createPrivateKey,
+  hash,
+  type KeyObject,
+  sign as signNatively,
+  verify as verifyNatively,
+} from 'node:crypto'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 
 /** Length of a private key. */
@@ -6,6 +13,11 @@ export const SECP256K1_PRIVATE_KEY_LENGTH = 32
 /** Length of r‖s. */
 export const SECP256K1_SIGNATURE_LENGTH = 64
 
+/** ECPrivateKey (RFC 5915) of the curve: what is before and behind the 32 bytes of the key. */
+const SEC1: readonly [before: Buffer, behind: Buffer] = [
+  Buffer.from('302e0201010420', 'hex'),
+  Buffer.from('a00706052b8104000a', 'hex'),
+]
 /** SubjectPublicKeyInfo of a compressed secp256k1 key, up to the key itself. */
 const SPKI_PREFIX = Buffer.from('3036301006072a8648ce3d020106052b8104000a032200', 'hex')
 
@@ -32,6 +44,16 @@ export function signSha256(privateKey: Uint8Array, message: Uint8Array, form: Si
   return secp256k1.sign(hash('sha256', message, 'buffer'), privateKey, { prehash: false, lowS: true, format: form })
 }
 
+/** A private key (32 bytes) for {@link signSha256Quickly}. */
+export function nativePrivateKey(privateKey: Uint8Array): KeyObject {
+  return createPrivateKey({ key: Buffer.concat([SEC1[0], privateKey, SEC1[1]]), format: 'der', type: 'sec1' })
+}
+
+/** ECDSA over SHA-256 of `message`, DER: another one each time, low or high S; a third of the time that {@link signSha256} takes. */
+export function signSha256Quickly(key: KeyObject, message: Uint8Array): Uint8Array {
+  return new Uint8Array(signNatively('sha256', message, key))
+}
+
 /**
  * Whether the signature over SHA-256 of `message` is the key's; low and high S. Never throws: keys that are not on the
  * curve and signatures of other lengths or forms have signed nothing. In node:crypto, where one takes 0.28 ms
@@ -45,8 +67,10 @@ export function verifySha256(
 ): boolean {
   if (form === 'compact' && signature.length !== SECP256K1_SIGNATURE_LENGTH) return false
   try {
-    const key = createPublicKey({ key: Buffer.concat([SPKI_PREFIX, publicKey]), format: 'der', type: 'spki' })
-    return verifyNatively('sha256', message, { key, dsaEncoding: form === 'der' ? 'der' : 'ieee-p1363' }, signature)
+    // As bytes: a key object costs a third more, and its memory is given back when it is collected only.
+    const key = Buffer.concat([SPKI_PREFIX, publicKey])
+    const dsaEncoding = form === 'der' ? 'der' : 'ieee-p1363'
+    return verifyNatively('sha256', message, { key, format: 'der', type: 'spki', dsaEncoding }, signature)
   } catch {
     return false
   }

@@ -68,22 +68,21 @@ export class AgentSource implements PendingSource {
   }
 
   async next(signal: AbortSignal): Promise<PendingItem | undefined> {
-    while (!this.#isClosed) {
-      signal.throwIfAborted()
-      // Made before looking, so that nothing that comes meanwhile is missed.
-      const change = new AbortController()
-      const changed = this.#bell.wait(AbortSignal.any([signal, change.signal]))
-      changed.catch(() => {})
-      let item: PendingItem | undefined
-      try {
-        item = await this.poll()
+    const onAbort = () => this.#bell.ring()
+    signal.addEventListener('abort', onAbort)
+    try {
+      while (!this.#isClosed) {
+        signal.throwIfAborted()
+        // Before looking, so that nothing that comes meanwhile is missed.
+        const { rings } = this.#bell
+        const item = await this.poll()
         if (item) return item
-      } finally {
-        if (item) change.abort()
+        await this.#bell.wait(rings)
       }
-      await changed
+      return undefined
+    } finally {
+      signal.removeEventListener('abort', onAbort)
     }
-    return undefined
   }
 
   close(): void {

@@ -1,29 +1,29 @@
-/** Wakes those who wait for a change, or for a time. */
+/** Wakes the one who waits for a change, or for a time. */
 export class Bell {
-  #rung = Promise.withResolvers<void>()
+  #rings = 0
+  #wake: (() => void) | undefined
 
-  /** Wakes all who wait now. */
-  ring(): void {
-    const { resolve } = this.#rung
-    this.#rung = Promise.withResolvers()
-    resolve()
+  /** How often it rang: to be read before a look at what may change, and given to {@link wait} after it. */
+  get rings(): number {
+    return this.#rings
   }
 
-  /**
-   * Waits for the next ring, at most `time` milliseconds when given.
-   * @throws the signal's reason
-   */
-  async wait(signal: AbortSignal, time?: number): Promise<void> {
-    signal.throwIfAborted()
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const onAbort = () => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    const timer = time === undefined ? undefined : setTimeout(resolve, time)
-    try {
-      await Promise.race([promise, this.#rung.promise])
-    } finally {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', onAbort)
-    }
+  ring(): void {
+    this.#rings++
+    this.#wake?.()
+  }
+
+  /** Waits until it has rung more often than `seen` times, at most `time` milliseconds when given. One at a time. */
+  wait(seen: number, time?: number): Promise<void> {
+    if (this.#rings !== seen) return Promise.resolve()
+    return new Promise((resolve) => {
+      const wake = () => {
+        this.#wake = undefined
+        clearTimeout(timer)
+        resolve()
+      }
+      const timer = time === undefined ? undefined : setTimeout(wake, time)
+      this.#wake = wake
+    })
   }
 }

@@ -18,6 +18,8 @@ type Result = { readonly accepted: true; readonly number: EnvelopeNumber } | Enq
 
 interface Held {
   readonly envelope: QueuedEnvelope
+  /** Milliseconds of the monotonic clock. */
+  readonly since: number
   readonly seen: SeenAs | undefined
   readonly done: PromiseWithResolvers<Result>
   /** Its write, once that was asked for. */
@@ -54,12 +56,13 @@ export class Holding {
       inFlight: false,
       nextAttemptAt: 0,
     }
-    const held: Held = { envelope, seen, done: Promise.withResolvers(), writing: undefined }
+    const since = performance.now()
+    const held: Held = { envelope, since, seen, done: Promise.withResolvers(), writing: undefined }
     const isKnown = seen !== undefined && !this.#remember(`${seen.scope} ${wanted.to} ${seen.id}`)
     this.#held.add(held)
     this.#byEnvelope.set(envelope, held)
     if (isKnown || !isWritable(wanted) || !offer(envelope)) this.flush()
-    else this.#timer ??= setTimeout(() => this.flush(), HOLD)
+    else this.#timer ??= setTimeout(() => this.#flushOld(), HOLD)
     return held.done.promise
   }
 
@@ -69,6 +72,21 @@ export class Holding {
     this.#timer = undefined
     for (const held of this.#held) this.#write(held)
     this.#held.clear()
+  }
+
+  /** Asks for the writes of those that have been on their way for long; the youngest will have arrived before long. */
+  #flushOld(): void {
+    const now = performance.now()
+    this.#timer = undefined
+    for (const held of this.#held) {
+      const age = now - held.since
+      if (age < HOLD / 2) {
+        this.#timer = setTimeout(() => this.#flushOld(), HOLD - age)
+        return
+      }
+      this.#held.delete(held)
+      this.#write(held)
+    }
   }
 
   /** Sees to it that an envelope is in the store: its number then; undefined when it was refused there. */

@@ -101,17 +101,18 @@ export class PairSender {
 
   /** False when there is nothing more to do. */
   async #step(): Promise<boolean> {
-    const { signal, waitBefore, window } = this.#options
+    const { waitBefore, window } = this.#options
+    const { rings } = this.#bell
     if (this.#underWay[0]?.result) return this.#settle()
     const before = this.#isCancelled ? undefined : waitBefore()
     if (before === undefined) return this.#underWay.length > 0 ? this.#waitForFirst() : this.#end()
     if (before > 0 && this.#underWay.length === 0) {
-      await this.#bell.wait(signal, before)
+      await this.#bell.wait(rings, before)
       return true
     }
     if (before > 0 || this.#underWay.length >= window()) return this.#waitForFirst()
     const envelope = await this.#take()
-    if (!envelope) return this.#underWay.length > 0 ? this.#waitForMore() : this.#offered || this.#end()
+    if (!envelope) return this.#underWay.length > 0 ? this.#waitForMore(rings) : this.#offered || this.#end()
     if (this.#isCancelled) return true
     const now = Date.now()
     const { nextAttemptAt, expiresAt } = envelope
@@ -124,7 +125,7 @@ export class PairSender {
       await this.#options.onExpired(envelope)
       this.#next.shift()
     } else {
-      await this.#bell.wait(signal, Math.min(nextAttemptAt, expiresAt) - now)
+      await this.#bell.wait(rings, Math.min(nextAttemptAt, expiresAt) - now)
     }
     return true
   }
@@ -155,9 +156,11 @@ export class PairSender {
       ended: attempt.then(
         (action) => {
           begun.result = action
+          this.#bell.ring()
         },
         (error: unknown) => {
           begun.result = error instanceof Error ? error : new Error('attempt failed')
+          this.#bell.ring()
         },
       ),
     }
@@ -169,14 +172,9 @@ export class PairSender {
     return true
   }
 
-  /** Until the first has ended, or there is something more in the queue. */
-  async #waitForMore(): Promise<true> {
-    if (this.#offered) return true
-    const change = new AbortController()
-    const more = this.#bell.wait(AbortSignal.any([this.#options.signal, change.signal]))
-    more.catch(() => {})
-    await Promise.race([this.#underWay[0]?.ended, more])
-    change.abort()
+  /** Until one has ended, or there is something more in the queue. */
+  async #waitForMore(rings: number): Promise<true> {
+    if (!this.#offered) await this.#bell.wait(rings)
     return true
   }
 

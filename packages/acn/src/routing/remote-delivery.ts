@@ -71,6 +71,10 @@ export class RemoteDelivery {
     this.#firstLookups = new Limiter(limits.firstLookups)
     this.#laterLookups = new Limiter(limits.laterLookups)
     this.#sending = new Limiter(limits.sending)
+    // One listener for all senders, which may be many and wait often.
+    options.signal.addEventListener('abort', () => {
+      for (const sender of this.#senders.values()) sender.wake()
+    })
   }
 
   /** Begins to send what waits in the store. */
@@ -229,38 +233,38 @@ export class RemoteDelivery {
   }
 
   async #attempt(envelope: QueuedEnvelope, position: number): Promise<Action> {
-    const { holding, observer, signal, store } = this.#options
-    const { to, id } = envelope
+    const { signal } = this.#options
     let action: Action
-    let failure: string
+    let failure: unknown
     try {
       const status = await this.#sendOrHandOver(envelope, position)
       // The agent has come here meanwhile: that is no failure.
       if (!status && this.#here.has(to)) return this.#notTaken(envelope)
       // Behind one that was not taken; it is sent again after that.
       if (position > 0 && status?.code === STATUS.ERROR_AGENT_NOT_READY) return this.#notTaken(envelope)
-      if (status) {
-        action = actionForPeerStatus(status)
-        failure = describeFailure(new AcnStatusError(status.code, ''))
-      } else {
-        action = { type: 'retry', reresolve: false }
-        failure = 'agent was not found'
-      }
+      action = status ? actionForPeerStatus(status) : { type: 'retry', reresolve: false }
+      // An error is made only when it is told: most have none, and a stack is dear.
+      if (action.type === 'delivered') return action
+      failure = status && new AcnStatusError(status.code, '')
     } catch (error) {
       signal.throwIfAborted()
       action = actionForPeerFailure(error)
-      failure = describeFailure(error)
+      failure = error
     }
+    return this.#onFailure(envelope, action, failure === undefined ? 'agent was not found' : describeFailure(failure))
+  }
+
+  async #onFailure(envelope: QueuedEnvelope, action: Action, failure: string): Promise<Action> {
+    const { holding, observer, store } = this.#options
+    const { to, id } = envelope
     if (action.type === 'retry' && action.reresolve) {
       this.#routes.forget(to)
       this.#network?.doubt(to)
     }
-    if (action.type !== 'delivered') {
-      await holding.numberOf(envelope)
-      store.addTrace({ id, at: Date.now(), event: 'attempt-failed', detail: failure })
-      // The words are looked for by those who know the Go node's log.
-      if (envelope.attempts === 0) observer.log('warning', `while sending slow envelope: ${id}: ${failure}`)
-    }
+    await holding.numberOf(envelope)
+    store.addTrace({ id, at: Date.now(), event: 'attempt-failed', detail: failure })
+    // The words are looked for by those who know the Go node's log.
+    if (envelope.attempts === 0) observer.log('warning', `while sending slow envelope: ${id}: ${failure}`)
     return action
   }
 

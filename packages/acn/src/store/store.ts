@@ -223,7 +223,8 @@ export interface AcnStore {
   readonly limits: StoreLimits
 
   /**
-   * Keeps a registration unless a newer one of the same agent is there; one of the same date is replaced.
+   * Keeps a registration unless a newer one of the same agent is there; one of the same date is replaced. A remote one
+   * is not urgent: it may wait for a moment for others to share a commit with.
    * @returns whether it was kept
    */
   putRegistration(registration: Registration): Promise<boolean>
@@ -287,7 +288,7 @@ export interface AcnStore {
   reported(number: number): Promise<void>
 
   /**
-   * Marks an id as seen.
+   * Marks an id as seen. Not urgent: it may wait for a moment for others to share a commit with.
    * @returns false when it was seen in this scope before
    */
   markSeen(scope: string, id: EnvelopeId): Promise<boolean>

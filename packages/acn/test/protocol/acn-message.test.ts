@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { create, toBinary } from '@bufbuild/protobuf'
 import {
   decodeAcnMessage,
   decodeAgentRecord,
@@ -10,15 +11,56 @@ import {
 } from '@parley/acn/protocol'
 import { DecodeError } from '@parley/core/encoding'
 import fc from 'fast-check'
-import { envelope, message, record } from './arbitraries.ts'
+import { AcnMessageSchema, AeaEnvelopeSchema } from '../../src/protocol/gen/acn_pb.ts'
+import { bytes, envelope, message, record } from './arbitraries.ts'
 
 const fromHex = (hex: string) => new Uint8Array(Buffer.from(hex, 'hex'))
+
+const envelopeMessage = fc
+  .tuple(bytes, fc.option(fc.record({ record }, { noNullPrototype: true }), { nil: {} }))
+  .map(([payload, rest]) => ({ type: 'aeaEnvelope' as const, envelope: payload, ...rest }))
 
 describe('messages', () => {
   test('every message, envelope and record is read as it was written', () => {
     fc.assert(fc.property(message, (value) => assert.deepEqual(decodeAcnMessage(encodeAcnMessage(value)), value)))
     fc.assert(fc.property(envelope, (value) => assert.deepEqual(decodeEnvelope(encodeEnvelope(value)), value)))
     fc.assert(fc.property(record, (value) => assert.deepEqual(decodeAgentRecord(encodeAgentRecord(value)), value)))
+  })
+
+  test('the usual messages are written and read by hand as protobuf has them', () => {
+    fc.assert(
+      fc.property(envelopeMessage, (value) => {
+        const general = toBinary(
+          AcnMessageSchema,
+          create(AcnMessageSchema, {
+            performative: { case: 'aeaEnvelope', value: create(AeaEnvelopeSchema, { ...value }) },
+          }),
+        )
+        assert.deepEqual(Buffer.from(encodeAcnMessage(value)), Buffer.from(general))
+      }),
+    )
+    // Field 15, which nobody knows, makes every message one that is read the general way.
+    const unknown = fromHex('7801')
+    fc.assert(
+      fc.property(message, (value) => {
+        const written = encodeAcnMessage(value)
+        assert.deepEqual(decodeAcnMessage(Uint8Array.of(...unknown, ...written)), value)
+        assert.deepEqual(decodeAcnMessage(Uint8Array.of(...written, ...unknown)), value)
+      }),
+    )
+  })
+
+  test('the length of a field may have any number of bytes', () => {
+    for (const length of [0, 1, 127, 128, 16_383, 16_384, 70_000, 2_097_152]) {
+      const value = { type: 'aeaEnvelope', envelope: new Uint8Array(length).fill(7) } as const
+      const read = decodeAcnMessage(encodeAcnMessage(value))
+      assert.ok(read.type === 'aeaEnvelope' && Buffer.from(read.envelope).equals(value.envelope))
+    }
+    // A message that promises more than there is, at each place.
+    const whole = encodeAcnMessage({ type: 'aeaEnvelope', envelope: new Uint8Array(200) })
+    for (let end = 1; end < whole.length; end++) {
+      assert.throws(() => decodeAcnMessage(whole.subarray(0, end)), DecodeError)
+    }
   })
 
   test('arbitrary bytes are read or refused with a DecodeError', () => {

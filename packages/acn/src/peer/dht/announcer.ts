@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { agentMultihash } from '../../protocol/index.ts'
 import type { PeerTimeouts } from '../timeouts.ts'
 import { compareDistance, pointOf } from './distance.ts'
@@ -6,6 +7,8 @@ import { CLOSEST_PEERS } from './search.ts'
 
 /** Addresses for which the closest peers are searched at once, where the network is large. */
 const CONCURRENCY = 4
+/** Milliseconds from one round to the next at least: agents that come one after the other are announced together. */
+const ROUND_GAP = 100
 /** Share of the time between two announcements of all by which it varies, lest all peers do it together. */
 const JITTER = 0.1
 /** Milliseconds that each address adds to the time for announcing. */
@@ -47,6 +50,8 @@ export class Announcer {
   #enabled = false
   #due = new Set<string>()
   #round: Promise<void> | undefined
+  /** Milliseconds since 1970 before which there is no other round. */
+  #nextRoundAt = 0
   #timer: NodeJS.Timeout | undefined
   #retryTimer: NodeJS.Timeout | undefined
   /** Peers that are being told all; true when they are to be told once more. */
@@ -145,8 +150,11 @@ export class Announcer {
   }
 
   async #runRound(): Promise<void> {
-    // Those that come in the same turn go together.
-    await Promise.resolve()
+    // Those that come in the same turn go together, and those that come soon after others.
+    const wait = Math.min(ROUND_GAP, this.#nextRoundAt - Date.now())
+    if (wait > 0) await delay(wait, undefined, { signal: this.#abort.signal, ref: false }).catch(() => {})
+    else await Promise.resolve()
+    this.#nextRoundAt = Date.now() + ROUND_GAP
     const due = [...this.#due]
     this.#due.clear()
     const keys = due.flatMap((address) => this.#addresses.get(address)?.key ?? [])

@@ -43,11 +43,16 @@ const LOCK_FILE = 'acn-node.lock'
 const MAX_BATCH = 512
 /** Waiting operations beyond which steps of the trace are left out. */
 const MAX_QUEUED_FOR_TRACE = 4096
+/** How long what nobody waits for may wait for others to share a commit with, ms. */
+const SHARE_COMMIT = 50
+/** MiB for what the thread has just made: batches come and go, and by default it would grow to 48 MiB. */
+const YOUNG_MEMORY = 6
 const DEFAULT_PAGE = 100
 const MAX_PAGE = 1000
 
 interface Waiting {
   readonly operation: Operation
+  readonly isUrgent: boolean
   resolve(answer: unknown): void
   reject(error: StoreError): void
 }
@@ -61,7 +66,10 @@ export class SqliteAcnStore implements AcnStore {
   readonly #worker: Worker
   readonly #queued: Waiting[] = []
   #running: Waiting[] = []
+  /** Among those that are queued. */
+  #urgent = 0
   #sendScheduled = false
+  #laterTimer: NodeJS.Timeout | undefined
   #closing: PromiseWithResolvers<void> | undefined
   #failure: StoreError | undefined
   #droppedTraceEvents = 0
@@ -92,6 +100,7 @@ export class SqliteAcnStore implements AcnStore {
     const worker = new Worker(new URL(`./acn-store-worker${extname(import.meta.url)}`, import.meta.url), {
       workerData: options,
       name: 'acn-store',
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEMORY },
     })
     const { promise, resolve, reject } = Promise.withResolvers<FromWorker>()
     worker.once('message', resolve).once('error', reject)
@@ -112,7 +121,8 @@ export class SqliteAcnStore implements AcnStore {
   }
 
   putRegistration(registration: Registration): Promise<boolean> {
-    return this.#ask('putRegistration', registration)
+    // What another peer says of an agent is told again if it is lost; an own agent waits for the answer.
+    return this.#ask('putRegistration', registration, registration.kind !== 'remote')
   }
 
   getRegistration(address: string): Promise<Registration | undefined> {
@@ -193,7 +203,7 @@ export class SqliteAcnStore implements AcnStore {
   }
 
   markSeen(scope: string, id: string): Promise<boolean> {
-    return this.#ask('markSeen', { scope, id })
+    return this.#ask('markSeen', { scope, id }, false)
   }
 
   addTrace(event: TraceEvent): void {
@@ -201,7 +211,7 @@ export class SqliteAcnStore implements AcnStore {
       this.#droppedTraceEvents++
       return
     }
-    this.#ask('addTrace', event).catch(() => this.#droppedTraceEvents++)
+    this.#ask('addTrace', event, false).catch(() => this.#droppedTraceEvents++)
   }
 
   trace(id: string): Promise<TraceEvent[]> {
@@ -226,20 +236,28 @@ export class SqliteAcnStore implements AcnStore {
     await this.#worker.terminate()
   }
 
-  #ask<N extends OperationName>(name: N, ask: Operations[N]['ask']): Promise<Operations[N]['answer']> {
+  #ask<N extends OperationName>(name: N, ask: Operations[N]['ask'], isUrgent = true): Promise<Operations[N]['answer']> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     if (this.#failure) reject(this.#failure)
     else if (this.#closing) reject(new StoreError('the database is closed'))
     else {
-      this.#queued.push({ operation: { name, ask } as Operation, resolve, reject })
+      this.#queued.push({ operation: { name, ask } as Operation, isUrgent, resolve, reject })
+      if (isUrgent) this.#urgent++
       this.#scheduleBatch()
     }
     return promise as Promise<Operations[N]['answer']>
   }
 
-  /** Waits for the end of the turn, so that what one turn of the event loop asks goes together. */
+  /**
+   * Waits for the end of the turn, so that what one turn of the event loop asks goes together; with what nobody waits
+   * for a moment longer, unless something urgent comes.
+   */
   #scheduleBatch(): void {
     if (this.#sendScheduled || this.#running.length > 0) return
+    if (!this.#isDue) {
+      this.#laterTimer ??= setTimeout(() => this.#sendBatch(), SHARE_COMMIT)
+      return
+    }
     this.#sendScheduled = true
     setImmediate(() => {
       this.#sendScheduled = false
@@ -247,13 +265,20 @@ export class SqliteAcnStore implements AcnStore {
     })
   }
 
+  get #isDue(): boolean {
+    return this.#urgent > 0 || this.#queued.length >= MAX_BATCH || this.#closing !== undefined
+  }
+
   #sendBatch(): void {
     if (this.#running.length > 0 || this.#failure) return
+    clearTimeout(this.#laterTimer)
+    this.#laterTimer = undefined
     if (this.#queued.length === 0) {
       if (this.#closing) this.#worker.postMessage({ type: 'close' } satisfies ToWorker)
       return
     }
     this.#running = this.#queued.splice(0, MAX_BATCH)
+    for (const { isUrgent } of this.#running) if (isUrgent) this.#urgent--
     const [operations, buffer] = packBytes(this.#running.map(({ operation }) => operation))
     this.#worker.postMessage({ type: 'batch', operations } satisfies ToWorker, [buffer])
   }
@@ -264,13 +289,15 @@ export class SqliteAcnStore implements AcnStore {
       const finished = this.#running
       this.#running = []
       // The database's thread must not wait for what this one does with the answers.
-      this.#sendBatch()
+      if (this.#isDue) this.#sendBatch()
+      else if (this.#queued.length > 0) this.#scheduleBatch()
       for (const [index, waiting] of finished.entries()) settle(waiting, message.outcomes[index])
     }
   }
 
   #fail(error: StoreError): void {
     this.#failure ??= error
+    clearTimeout(this.#laterTimer)
     for (const waiting of [...this.#running.splice(0), ...this.#queued.splice(0)]) waiting.reject(this.#failure)
     this.#closing?.resolve()
   }
