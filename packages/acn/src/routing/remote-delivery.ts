@@ -239,7 +239,7 @@ export class RemoteDelivery {
     try {
       const status = await this.#sendOrHandOver(envelope, position)
       // The agent has come here meanwhile: that is no failure.
-      if (!status && this.#here.has(to)) return this.#notTaken(envelope)
+      if (!status && this.#here.has(envelope.to)) return this.#notTaken(envelope)
       // Behind one that was not taken; it is sent again after that.
       if (position > 0 && status?.code === STATUS.ERROR_AGENT_NOT_READY) return this.#notTaken(envelope)
       action = status ? actionForPeerStatus(status) : { type: 'retry', reresolve: false }
