@@ -36,6 +36,8 @@ export interface AgentSession {
   readonly isParley: boolean
   /** Whether the agent signed a challenge of this session: its record is not a stolen copy. */
   readonly answeredChallenge: boolean
+  /** False for an agent that is not to be found by others: it is not announced, and no look-up finds it. */
+  readonly isListed?: boolean
   /**
    * Whether the agent would be told of an error status with this code. Those whose programs do not survive it hear
    * SUCCESS instead: see docs/acn.md.

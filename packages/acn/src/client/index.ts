@@ -22,4 +22,5 @@ export {
   type SendOutcome,
 } from './acn-client-events.ts'
 export type { Acknowledgement } from './inbox.ts'
+export { NodeEntry, type NodeEntryOptions } from './node-entry.ts'
 export { RelayEntry, type RelayEntryOptions } from './relay-entry.ts'

@@ -25,6 +25,7 @@ export class NodeMetrics {
   readonly #delegates = this.#gauge('acn_service_delegate_clients_count', 'Delegate clients that are connected')
   readonly #delegatesAll = this.#counter('acn_service_delegate_clients_count_all', 'Registrations of delegate clients')
   readonly #relaysAll = this.#counter('acn_service_relay_clients_count_all', 'Registrations of relay clients')
+  readonly #carried = this.#counter('parley_acn_carried_total', 'Envelopes that went by a private channel')
   readonly #notDelivered = new Counter({
     name: 'parley_acn_not_delivered_total',
     help: 'Envelopes that were given up',
@@ -62,6 +63,7 @@ export class NodeMetrics {
       },
       lookedUp: (duration) => this.#lookup.observe(duration * 1000),
       notDelivered: (reason) => this.#notDelivered.inc({ reason }),
+      carried: () => this.#carried.inc(),
       log,
     }
   }

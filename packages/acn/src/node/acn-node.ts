@@ -8,7 +8,7 @@ import { AcnHost, type AcnHostOptions } from '../peer/index.ts'
 import { NodePipe } from '../pipe/index.ts'
 import { AcnStatusError, ENV, type NodeSettings, NodeSettingsError } from '../protocol/index.ts'
 import { PeerKey, ProofCache, verifyRepresentation } from '../record/index.ts'
-import { AcnRouter, type RoutingLimits } from '../routing/index.ts'
+import { AcnRouter, type EnvelopeCarrier, type RoutingLimits } from '../routing/index.ts'
 import { type AcnStore, importGoRecords, SqliteAcnStore, type StoreLimits, StoreLockedError } from '../store/index.ts'
 import { serveHandovers } from './handover.ts'
 import { HostNetwork } from './host-network.ts'
@@ -28,6 +28,11 @@ export interface AcnNodeOptions {
   readonly storeLimits?: Partial<StoreLimits>
   readonly routing?: Partial<RoutingLimits>
   readonly host?: Pick<AcnHostOptions, 'limits' | 'timeouts'>
+  /**
+   * Makes another way for envelopes than through the network, which is asked first. Called once, when the host runs and
+   * before anything is sent.
+   */
+  readonly carrier?: (parts: CarrierParts) => Promise<NodeCarrier>
   /** A line for people, without contents or keys. */
   readonly log?: (level: 'info' | 'warning', line: string) => void
   /**
@@ -35,6 +40,20 @@ export interface AcnNodeOptions {
    * client.
    */
   readonly onListening?: (multiaddrs: readonly string[]) => void
+}
+
+/** What a carrier works with. */
+export interface CarrierParts {
+  readonly key: PeerKey
+  readonly host: AcnHost
+  readonly router: AcnRouter
+  readonly proofs: ProofCache
+}
+
+/** A carrier that belongs to a node. */
+export interface NodeCarrier extends EnvelopeCarrier {
+  /** The node stops: nothing more is offered. */
+  stop(): Promise<void>
 }
 
 /** How long joining may take before the node goes on without, ms. */
@@ -192,6 +211,12 @@ export class AcnNode {
       drained: (to, sender) => router.drained(to, sender),
     })
     await registrations.start()
+    if (this.#options.carrier) {
+      const { host, key, router } = this
+      const carrier = await this.#options.carrier({ host, key, router, proofs: this.#proofs })
+      router.useCarrier(carrier)
+      this.#closing.push(() => carrier.stop())
+    }
     await router.start(new HostNetwork(host, this.metrics, links, registrations))
     await this.#join(both)
     onListening?.(this.host.multiaddr === undefined ? [] : [this.host.multiaddr])

@@ -1,2 +1,2 @@
-export { AcnNode, type AcnNodeOptions } from './acn-node.ts'
+export { AcnNode, type AcnNodeOptions, type CarrierParts, type NodeCarrier } from './acn-node.ts'
 export { type NodeProcess, runNodeProcess, storagePaths } from './node-process.ts'

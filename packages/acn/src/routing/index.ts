@@ -1,3 +1,12 @@
+export type { Carried } from './carried.ts'
+export {
+  CARRIED,
+  type CarriedEnvelope,
+  type CarriedInVain,
+  type Carrying,
+  type EnvelopeCarrier,
+  type FromCarrier,
+} from './carrier.ts'
 export type { RemoteRoute, ResolveOptions, RoutingNetwork, SentEnvelope } from './network.ts'
 export type { RoutingObserver } from './observer.ts'
 export { AcnRouter, type FromPeer } from './router.ts'

@@ -8,6 +8,8 @@ export interface RoutingObserver {
   attached(kind: RegistrationKind, change: 1 | -1): void
   lookedUp(duration: number): void
   notDelivered(reason: NotDeliveredReason): void
+  /** An envelope of an agent of this node went by the carrier. */
+  carried(): void
   /** A line for the log, without contents or keys. */
   log(level: 'info' | 'warning', line: string): void
 }
@@ -19,5 +21,6 @@ export const NO_OBSERVER: RoutingObserver = {
   attached: () => {},
   lookedUp: () => {},
   notDelivered: () => {},
+  carried: () => {},
   log: () => {},
 }

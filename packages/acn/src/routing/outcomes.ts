@@ -1,5 +1,7 @@
 import type { DeliveryOutcome } from '../entrance.ts'
-import type { AcnStore, NewEnvelope, NotDeliveredReason } from '../store/index.ts'
+import { STATUS, type StatusBody } from '../protocol/index.ts'
+import type { AcnStore, EnvelopeId, NewEnvelope, NotDeliveredReason } from '../store/index.ts'
+import { CARRIED, type CarriedInVain } from './carrier.ts'
 import type { Holding, QueuedEnvelope } from './holding.ts'
 import type { LocalAgents } from './local-agents.ts'
 import type { RoutingObserver } from './observer.ts'
@@ -13,6 +15,8 @@ export interface OutcomesOptions {
   readonly admission: QueueAdmission
   readonly holding: Holding
   readonly observer: RoutingObserver
+  /** Told when an envelope was delivered, or given up: with the status then. */
+  readonly onSettled: (to: string, sender: string, id: EnvelopeId, status?: StatusBody) => void
 }
 
 /** What becomes of envelopes: noted on disk, in the trace and the metrics, and told to those whom it concerns. */
@@ -59,6 +63,24 @@ export class Outcomes {
     await this.#options.holding.delivered(envelope)
     this.#options.store.addTrace({ id: envelope.id, at: Date.now(), event: 'delivered', detail: by })
     this.#leave(envelope, 'delivered')
+    this.#options.onSettled(envelope.to, envelope.sender, envelope.id)
+  }
+
+  /** The carrier has the envelope, and tells later what became of it. */
+  async carried(envelope: QueuedEnvelope): Promise<void> {
+    await this.#options.holding.delivered(envelope)
+    this.#options.store.addTrace({ id: envelope.id, at: Date.now(), event: 'handed over', detail: CARRIED })
+    this.#options.observer.carried()
+    this.#leave(envelope, 'delivered')
+  }
+
+  /** The carrier has given an envelope up: its sender, who has heard SUCCESS, is told. */
+  async carriedInVain({ id, to, sender, bytes, reason, status, receivedAt }: CarriedInVain): Promise<void> {
+    const at = Date.now()
+    const given = { reason, at, ...(status !== undefined && { status }) }
+    const entry = { id, to, sender, attempts: 1, size: bytes.length, receivedAt, ...given }
+    await this.#options.store.addNotDelivered(entry, { toReport: true })
+    this.#report(entry, given)
   }
 
   async giveUp(envelope: QueuedEnvelope, reason: NotDeliveredReason, status: number | undefined): Promise<void> {
@@ -69,6 +91,8 @@ export class Outcomes {
     if (number === undefined || !(await store.giveUp(number, given))) return
     this.#leave(envelope, 'not-delivered')
     this.#report(envelope, given)
+    const { to, sender, id } = envelope
+    this.#options.onSettled(to, sender, id, endStatus(status))
   }
 
   /** Keeps a record of an envelope that was refused before it was queued. */
@@ -92,6 +116,7 @@ export class Outcomes {
         this.endRouting(id, 'not-delivered')
         admission.leave({ to, sender, size })
         this.#report({ id, sender }, { reason: 'expired', at, status })
+        this.#options.onSettled(to, sender, id, endStatus(status))
       }
       more = expired.length === 1000
     }
@@ -124,4 +149,9 @@ export class Outcomes {
     store.addTrace({ id, at, event: 'not-delivered', detail })
     for (const source of agents.get(sender)?.sources ?? []) source.reportAdded()
   }
+}
+
+/** What those hear who gave an envelope that was given up. */
+function endStatus(status: number | undefined): StatusBody {
+  return { code: status ?? STATUS.ERROR_AGENT_NOT_READY, msgs: [] }
 }

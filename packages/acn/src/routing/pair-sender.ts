@@ -19,7 +19,7 @@ export interface PairSenderOptions {
    * @param position 0 after everything before is settled, then 1, 2, … : a peer takes them in this order or not at all
    */
   readonly attempt: (envelope: QueuedEnvelope, position: number) => Promise<Action>
-  readonly onDelivered: (envelope: QueuedEnvelope) => Promise<void>
+  readonly onDelivered: (envelope: QueuedEnvelope, action: Delivered) => Promise<void>
   /** The envelope's own fields say when and after how many attempts. */
   readonly onRetry: (envelope: QueuedEnvelope) => Promise<void>
   readonly onGiveUp: (envelope: QueuedEnvelope, action: GivenUp) => Promise<void>
@@ -29,6 +29,7 @@ export interface PairSenderOptions {
 }
 
 type GivenUp = Action & { type: 'give-up' }
+type Delivered = Action & { type: 'delivered' }
 
 interface Attempt {
   readonly envelope: QueuedEnvelope
@@ -182,7 +183,7 @@ export class PairSender {
   async #settle(): Promise<true> {
     const failed = this.#underWay.findIndex(({ result }) => !isDelivered(result))
     const delivered = this.#underWay.splice(0, failed === -1 ? this.#underWay.length : failed)
-    await Promise.all(delivered.map(({ envelope }) => this.#delivered(envelope)))
+    await Promise.all(delivered.map((attempt) => this.#noteEnd(attempt)))
     const [first] = this.#underWay
     if (!first) {
       this.#position = 0
@@ -197,25 +198,20 @@ export class PairSender {
       first.envelope,
       ...behind.filter(({ result }) => !isDelivered(result)).map((one) => one.envelope),
     )
-    for (const { envelope, result } of [first, ...behind]) {
-      if (isDelivered(result)) await this.#delivered(envelope)
-      else this.#ended(envelope)
-    }
+    for (const attempt of [first, ...behind]) await this.#noteEnd(attempt)
     this.#options.signal.throwIfAborted()
     if (!(first.result instanceof Error)) await this.#onFailed(first.envelope, first.result)
     return true
   }
 
-  async #delivered(envelope: QueuedEnvelope): Promise<void> {
+  /** An attempt has ended; notes it when the envelope was delivered. */
+  async #noteEnd({ envelope, result }: Attempt): Promise<void> {
+    const { to, sender, id } = envelope
     try {
-      await this.#options.onDelivered(envelope)
+      if (isDelivered(result)) await this.#options.onDelivered(envelope, result)
     } finally {
-      this.#ended(envelope)
+      this.#options.underWay.end(to, sender, id)
     }
-  }
-
-  #ended({ to, sender, id }: QueuedEnvelope): void {
-    this.#options.underWay.end(to, sender, id)
   }
 
   async #onFailed(envelope: QueuedEnvelope, action: Action): Promise<void> {
@@ -241,6 +237,6 @@ export class PairSender {
   }
 }
 
-function isDelivered(result: Action | Error | undefined): boolean {
+function isDelivered(result: Action | Error | undefined): result is Delivered {
   return result !== undefined && !(result instanceof Error) && result.type === 'delivered'
 }

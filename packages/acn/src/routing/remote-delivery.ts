@@ -9,6 +9,7 @@ import {
   type StatusBody,
 } from '../protocol/index.ts'
 import type { AcnStore } from '../store/index.ts'
+import { CARRIED, type Carrying, type EnvelopeCarrier } from './carrier.ts'
 import { FormerPeers } from './former-peers.ts'
 import type { Holding, QueuedEnvelope } from './holding.ts'
 import { Limiter } from './limiter.ts'
@@ -36,6 +37,8 @@ export interface RemoteDeliveryOptions {
   /** The peer's own public key, lower-case hexadecimal of 33 bytes. */
   readonly peerPublicKey: string
   readonly signal: AbortSignal
+  /** Another way, which is asked first. */
+  readonly carrier: () => EnvelopeCarrier | undefined
 }
 
 /** Envelopes of one pair that may be under way to a peer which takes them by their ids. */
@@ -120,10 +123,11 @@ export class RemoteDelivery {
       signal,
       underWay: this.#underWay,
       reader: new QueueReader((after) => store.pendingOfPair(to, from, { after, limit: 64 }), isAlone),
-      window: () => this.#window(to),
+      window: () => this.#window(to, from),
       waitBefore: () => this.#waitBefore(to),
       attempt: (envelope, position) => this.#attempt(envelope, position),
-      onDelivered: (envelope) => outcomes.delivered(envelope, 'peer'),
+      onDelivered: (envelope, { by }) =>
+        by === 'carrier' ? outcomes.carried(envelope) : outcomes.delivered(envelope, 'peer'),
       onGiveUp: (envelope, { reason, status }) => outcomes.giveUp(envelope, reason, status || undefined),
       onExpired: (envelope) => outcomes.giveUp(envelope, 'expired', envelope.lastStatus),
       onRetry: (envelope) => this.#noteRetry(envelope),
@@ -217,7 +221,8 @@ export class RemoteDelivery {
     await store.setDeliveryState(number, { attempts, inFlight: false, nextAttemptAt, ...status })
   }
 
-  #window(to: string): number {
+  #window(to: string, from: string): number {
+    if (this.#options.carrier()?.takesInTurn(from, to)) return PIPELINE
     const route = this.#routes.get(to)
     return route && this.#network?.takesInTurn(route) ? PIPELINE : 1
   }
@@ -236,7 +241,14 @@ export class RemoteDelivery {
     const { signal } = this.#options
     let action: Action
     let failure: unknown
+    // It came by the carrier for an agent of this node: it goes no further.
+    if (envelope.source === CARRIED) return { type: 'retry', reresolve: false }
     try {
+      const carrying = await this.#carry(envelope)
+      if (carrying.type === 'carried') return { type: 'delivered', by: 'carrier' }
+      if (carrying.type === 'later') {
+        return this.#onFailure(envelope, { type: 'retry', reresolve: false }, carrying.reason)
+      }
       const status = await this.#sendOrHandOver(envelope, position)
       // The agent has come here meanwhile: that is no failure.
       if (!status && this.#here.has(envelope.to)) return this.#notTaken(envelope)
@@ -252,6 +264,14 @@ export class RemoteDelivery {
       failure = error
     }
     return this.#onFailure(envelope, action, failure === undefined ? 'agent was not found' : describeFailure(failure))
+  }
+
+  /** Asks the carrier first, for agents of this node. */
+  async #carry(envelope: QueuedEnvelope): Promise<Carrying> {
+    const { signal } = this.#options
+    const carrier = this.#options.carrier()
+    if (!carrier || !this.#recordFor(envelope)) return { type: 'plain' }
+    return carrier.carry(envelope, signal)
   }
 
   async #onFailure(envelope: QueuedEnvelope, action: Action, failure: string): Promise<Action> {

@@ -19,6 +19,8 @@ import type {
   SeenAs,
 } from '../store/index.ts'
 import { AgentSource } from './agent-source.ts'
+import { Carried } from './carried.ts'
+import type { EnvelopeCarrier } from './carrier.ts'
 import { Holding, type QueuedEnvelope } from './holding.ts'
 import { type LocalAgent, LocalAgents } from './local-agents.ts'
 import type { RoutingNetwork } from './network.ts'
@@ -71,6 +73,8 @@ export interface FromPeer {
  * order, and sends those for others to their peers, in order for each pair.
  */
 export class AcnRouter implements EntranceHandler {
+  /** Envelopes that come and go by the carrier. */
+  readonly carried: Carried
   readonly #store: AcnStore
   readonly #options: AcnRouterOptions
   readonly #limits: RoutingLimits
@@ -81,6 +85,9 @@ export class AcnRouter implements EntranceHandler {
   readonly #outcomes: Outcomes
   readonly #remote: RemoteDelivery
   readonly #abort = new AbortController()
+  /** Agents that others are not to find. */
+  readonly #unlisted = new Set<string>()
+  #carrier: EnvelopeCarrier | undefined
   #sweeping: Promise<void> | undefined
   #network: RoutingNetwork | undefined
 
@@ -93,7 +100,12 @@ export class AcnRouter implements EntranceHandler {
     this.#admission = new QueueAdmission(store.limits)
     this.#holding = new Holding(store)
     const parts = { store, observer, agents: this.#agents, admission: this.#admission, holding: this.#holding }
-    this.#outcomes = new Outcomes(parts)
+    this.#outcomes = new Outcomes({ ...parts, onSettled: (...settled) => this.carried.settled(...settled) })
+    this.carried = new Carried({
+      ...parts,
+      outcomes: this.#outcomes,
+      enqueue: (envelope, deadline, seen) => this.#enqueue(envelope, deadline, seen),
+    })
     const { signal } = this.#abort
     this.#remote = new RemoteDelivery({
       ...parts,
@@ -101,6 +113,7 @@ export class AcnRouter implements EntranceHandler {
       limits: this.#limits,
       peerPublicKey,
       signal,
+      carrier: () => this.#carrier,
     })
   }
 
@@ -136,6 +149,11 @@ export class AcnRouter implements EntranceHandler {
     this.#agents.ensure(record, kind).provenAt = provenAt
   }
 
+  /** Another way for envelopes than through the network is asked first from now on. To be called before {@link start}. */
+  useCarrier(carrier: EnvelopeCarrier): void {
+    this.#carrier = carrier
+  }
+
   /** Begins to send what waits for agents elsewhere. */
   async start(network: RoutingNetwork): Promise<void> {
     this.#network = network
@@ -168,6 +186,11 @@ export class AcnRouter implements EntranceHandler {
     return this.#agents.get(address) !== undefined
   }
 
+  /** Records of the agents that are registered with an entrance of this node, attached or away. */
+  get records(): AgentRecord[] {
+    return [...this.#agents.values()].filter(({ kind }) => kind !== 'relay').map(({ record }) => record)
+  }
+
   /** Whether an agent of this node is there now. */
   isAttached(address: string): boolean {
     return this.#agents.isAttached(address)
@@ -191,8 +214,15 @@ export class AcnRouter implements EntranceHandler {
       throw new AcnStatusError(STATUS.ERROR_INVALID_PROOF, 'a fresh proof is needed')
     }
     const { record, kind, registeredAt, answeredChallenge } = session
-    await this.#register(record, kind, registeredAt, answeredChallenge ? registeredAt : undefined)
+    if (session.isListed === false) {
+      this.#unlisted.add(record.address)
+      this.#agents.register(record, kind, 0)
+    } else {
+      this.#unlisted.delete(record.address)
+      await this.#register(record, kind, registeredAt, answeredChallenge ? registeredAt : undefined)
+    }
     this.#observer.registered(session.kind, performance.now() - started)
+    this.#carrier?.onRegistered(record)
   }
 
   /** Whether the agent's record is enough, which is a text that others know, or a fresh proof was given with it. */
@@ -226,6 +256,7 @@ export class AcnRouter implements EntranceHandler {
       this.#observer.log('warning', `envelope of ${session.address} (${session.source}) names another sender`)
       if (this.#options.senderCheck !== 'log') return this.#refuseSender(submission, id)
     }
+    if (this.#carrier?.takes(envelope, 'agent')) return SUCCESS
     const wanted: NewEnvelope = {
       id,
       to: envelope.to,
@@ -267,6 +298,7 @@ export class AcnRouter implements EntranceHandler {
         throw new AcnStatusError(STATUS.ERROR_WRONG_AGENT_ADDRESS, 'sender is not the agent of the record')
       }
     }
+    if (this.isRegistered(envelope.to) && this.#carrier?.takes(envelope, 'peer')) return
     if (!this.#agents.isAttached(envelope.to) && !(await this.#takesFor(envelope.to, from))) {
       throw new AcnStatusError(STATUS.ERROR_UNKNOWN_AGENT_ADDRESS, 'unknown agent address')
     }
@@ -295,7 +327,7 @@ export class AcnRouter implements EntranceHandler {
 
   /** The record of an agent for another peer: one of this node, or found further on. */
   async lookup(address: string, asker: string, signal: AbortSignal): Promise<AgentRecord | undefined> {
-    const agent = this.#agents.get(address)
+    const agent = this.#unlisted.has(address) ? undefined : this.#agents.get(address)
     const gone = this.#network?.whereabouts(address)
     if (gone && gone.peerId !== asker) return gone.record
     if (agent && (agent.kind === 'relay' || agent.sources.size > 0)) return agent.record
@@ -346,6 +378,7 @@ export class AcnRouter implements EntranceHandler {
     if (agent && !this.isRelayed(record)) {
       this.#network?.withdraw(address)
       for (const { session } of [...agent.sources]) session.detach('superseded')
+      this.#carrier?.onMoved(address)
     }
     for (const sender of this.#admission.sendersTo(address)) this.#remote.send(address, sender, { atOnce: true })
   }

@@ -273,8 +273,11 @@ export interface AcnStore {
     outcome: { readonly reason: NotDeliveredReason; readonly status?: number; readonly at: number },
   ): Promise<StoredNotDelivered | undefined>
 
-  /** Keeps a not-delivered record of an envelope that never waited here. */
-  addNotDelivered(entry: NotDelivered): Promise<StoredNotDelivered>
+  /**
+   * Keeps a not-delivered record of an envelope that does not wait here.
+   * @param options `toReport`: its sender has heard SUCCESS and is to be told
+   */
+  addNotDelivered(entry: NotDelivered, options?: { readonly toReport?: boolean }): Promise<StoredNotDelivered>
   /** Not-delivered records, oldest first, of an agent as sender or of one envelope when asked. */
   listNotDelivered(query?: Page & { readonly sender?: string; readonly id?: EnvelopeId }): Promise<StoredNotDelivered[]>
 

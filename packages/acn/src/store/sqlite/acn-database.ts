@@ -102,7 +102,8 @@ export class AcnDatabase {
         return undefined
       },
       giveUp: ({ envelope, reason, status, at }) => this.#giveUp(envelope, reason, at, status),
-      addNotDelivered: (entry) => journal.addNotDelivered(entry),
+      addNotDelivered: ({ entry, toReport }) =>
+        toReport ? journal.addToReport(entry) : journal.addNotDelivered(entry),
       listNotDelivered: (query) => journal.listNotDelivered(query),
       unreported: ({ sender, page }) => journal.unreported(sender, page),
       reported({ number }) {

@@ -54,7 +54,7 @@ export interface Operations {
     ask: { envelope: EnvelopeNumber; reason: NotDeliveredReason; status?: number; at: number }
     answer: StoredNotDelivered | undefined
   }
-  addNotDelivered: { ask: NotDelivered; answer: StoredNotDelivered }
+  addNotDelivered: { ask: { entry: NotDelivered; toReport: boolean }; answer: StoredNotDelivered }
   listNotDelivered: { ask: NotDeliveredQuery; answer: StoredNotDelivered[] }
   unreported: { ask: { sender: string; page: FullPage }; answer: StoredNotDelivered[] }
   reported: { ask: { number: number }; answer: undefined }

@@ -184,8 +184,11 @@ export class SqliteAcnStore implements AcnStore {
     return this.#ask('giveUp', { ...outcome, envelope })
   }
 
-  addNotDelivered(entry: NotDelivered): Promise<StoredNotDelivered> {
-    return this.#ask('addNotDelivered', entry)
+  addNotDelivered(
+    entry: NotDelivered,
+    { toReport = false }: { readonly toReport?: boolean } = {},
+  ): Promise<StoredNotDelivered> {
+    return this.#ask('addNotDelivered', { entry, toReport })
   }
 
   listNotDelivered(

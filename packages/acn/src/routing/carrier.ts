@@ -1,0 +1,63 @@
+import type { AgentRecord, Envelope } from '../protocol/index.ts'
+import type { EnvelopeId, NotDeliveredReason } from '../store/index.ts'
+
+/** An envelope that may go another way than through the network. Times in ms since 1970. */
+export interface CarriedEnvelope {
+  readonly id: EnvelopeId
+  readonly to: string
+  /** An agent of this node. */
+  readonly sender: string
+  /** The encoded envelope. */
+  readonly bytes: Uint8Array
+  readonly receivedAt: number
+  readonly expiresAt: number
+}
+
+/** What a carrier says to an envelope. */
+export type Carrying =
+  /** It has the envelope durably, and tells what becomes of it. */
+  | { readonly type: 'carried' }
+  /** The network's own way is right. */
+  | { readonly type: 'plain' }
+  /** Neither now: it is asked again later. `reason` for log and trace, without contents. */
+  | { readonly type: 'later'; readonly reason: string }
+
+/** Another way for envelopes than through the network, which a node asks first: a private channel. */
+export interface EnvelopeCarrier {
+  /**
+   * Offers an envelope of an agent of this node for an agent elsewhere, in the order of its pair.
+   * @throws the signal's reason; anything else counts as `later`
+   */
+  carry(envelope: CarriedEnvelope, signal: AbortSignal): Promise<Carrying>
+  /** Whether envelopes of a pair may be offered before the one before them was answered. */
+  takesInTurn(sender: string, to: string): boolean
+  /**
+   * Whether an envelope is for the carrier itself and not for its receiver, which gets nothing of it then.
+   * @param from `agent` of this node, or another `peer`
+   */
+  takes(envelope: Envelope, from: 'agent' | 'peer'): boolean
+  /** An agent is registered at this node, attached or away. */
+  onRegistered(record: AgentRecord): void
+  /** An agent of this node has gone to another peer. */
+  onMoved(address: string): void
+}
+
+/** An envelope that came by the carrier; its sender is proven by that. */
+export interface FromCarrier {
+  readonly id: EnvelopeId
+  readonly to: string
+  readonly sender: string
+  readonly bytes: Uint8Array
+}
+
+/** What a carrier tells of an envelope that it had and gave up. */
+export interface CarriedInVain extends FromCarrier {
+  readonly reason: NotDeliveredReason
+  /** Status code that ended it, when one was received. */
+  readonly status?: number
+  /** Milliseconds since 1970. */
+  readonly receivedAt: number
+}
+
+/** Source of envelopes that came by the carrier. */
+export const CARRIED = 'private channel'
