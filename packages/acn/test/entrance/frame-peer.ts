@@ -69,3 +69,8 @@ export class FramePeer {
 }
 
 export const SUCCESS: AcnMessage = { type: 'status', body: { code: 0, msgs: [] } }
+
+/** The end of a connection, in order or not: `once` would take a reset for a failure. */
+export function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.once('close', () => resolve()))
+}

@@ -7,7 +7,7 @@ import { encodeAgentRecord, STATUS } from '@parley/acn/protocol'
 import { delegateNode, registered } from '../delegate/delegate-fixture.ts'
 import { ask, inSession, mailboxNode, session } from '../mailbox/mailbox-fixture.ts'
 import { agent, envelopeBytes, until } from './agents.ts'
-import { SUCCESS } from './frame-peer.ts'
+import { closed, SUCCESS } from './frame-peer.ts'
 
 /** A node answers in far less; one that waits for a deadline of ten seconds does not. */
 const AT_ONCE = 5_000
@@ -132,11 +132,11 @@ test('a handshake has a deadline, however it is drawn out', async (t) => {
   ]
   for (const { server } of [delegates, mailbox]) {
     const slow = await tcp(t, server.port)
-    const ended = once(slow, 'close')
+    const ended = closed(slow)
     trickle(t, slow, hello, 20)
     const silent = await tcp(t, server.port)
     silent.resume()
-    await Promise.all([ended, once(silent, 'close')])
+    await Promise.all([ended, closed(silent)])
     await until(() => server.connections === 0)
   }
 })
@@ -151,7 +151,7 @@ test('a request at a mailbox has deadlines: for its head, and as a whole', async
     t.after(() => socket.destroy())
     socket.on('error', () => {})
     await once(socket, 'secureConnect')
-    const ended = once(socket, 'close')
+    const ended = closed(socket)
     socket.resume()
     socket.write(text)
     await ended
@@ -167,7 +167,7 @@ test('connections have bounds: of one address, and in all', async (t) => {
     await until(() => server.connections === 4)
     const refused = await tcp(t, server.port)
     refused.resume()
-    await once(refused, 'close')
+    await closed(refused)
     assert.equal(server.connections, 4)
     taken[0]?.destroy()
     await until(() => server.connections === 3)
@@ -189,6 +189,6 @@ async function servesNobodyElse(t: TestContext, port: number): Promise<void> {
   }
   const [first, second] = [await from(), await from()]
   const third = await from()
-  await once(third, 'close')
+  await closed(third)
   assert.deepEqual([first.destroyed, second.destroyed], [false, false])
 }

@@ -6,6 +6,7 @@ import { connect as connectTls } from 'node:tls'
 import { challengeMessage } from '@parley/acn/entrance'
 import { AcnStatusError, decodeEnvelope, encodeAgentRecord, STATUS } from '@parley/acn/protocol'
 import { agent, envelopeBytes, peerKey, until } from '../entrance/agents.ts'
+import { closed } from '../entrance/frame-peer.ts'
 import { ask, inSession, mailboxNode, session } from './mailbox-fixture.ts'
 
 const alice = agent(11)
@@ -202,7 +203,7 @@ test("bodies are bounded: a record's and an envelope's", async (t) => {
     await once(socket, 'secureConnect')
     const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nSession-Id: ${token}\r\n`
     socket.write(`${head}Content-Length: ${length}\r\n\r\n`)
-    const ended = once(socket, 'close')
+    const ended = closed(socket)
     const [answer] = await once(socket, 'data')
     assert.match(String(answer), /^HTTP\/1\.1 413 /)
     socket.resume()
@@ -212,7 +213,7 @@ test("bodies are bounded: a record's and an envelope's", async (t) => {
     chunked.on('error', () => {})
     await once(chunked, 'secureConnect')
     chunked.resume()
-    const closed = once(chunked, 'close')
+    const chunkedEnded = closed(chunked)
     chunked.write(`${head}Transfer-Encoding: chunked\r\n\r\n`)
     const piece = Buffer.alloc(10_000)
     for (let sent = 0; sent <= length && chunked.writable; sent += piece.length) {
@@ -220,7 +221,7 @@ test("bodies are bounded: a record's and an envelope's", async (t) => {
       chunked.write(piece)
       chunked.write('\r\n')
     }
-    await closed
+    await chunkedEnded
   }
   assert.equal((await inSession(server.port, token).get()).status, 200)
 })
@@ -234,9 +235,9 @@ test('bytes that are no HTTP, and connections that say nothing, end nothing but 
   garbage.on('error', () => {})
   await once(garbage, 'secureConnect')
   garbage.resume()
-  const closed = once(garbage, 'close')
+  const garbageEnded = closed(garbage)
   garbage.write(Buffer.alloc(2_000, 0xff))
-  await closed
+  await garbageEnded
   assert.equal((await ask(server.port, 'GET', '/ssl_signature')).status, 200)
 })
 
