@@ -83,7 +83,7 @@ test('a ledger-signed card counts and not the peer’s; a card that revokes ends
 
 test('a card that goes back is refused and reported, also after a restart', async (t) => {
   const entry = await startPeer(t)
-  const file = `${temporaryFolder(t)}/cards.db`
+  const file = `${temporaryFolder()}/cards.db`
   const [older, newer] = [await cardNow(agent, { now: Date.now() - 1000 }), await cardNow(agent)]
   const twin = await agent.sign({ ...newer.card, contactLink: linkOf(9) })
   const home = await startDirectory(t, [entry], { agent })
@@ -136,13 +136,15 @@ test('a card is found at the contact peer while its agent is away', async (t) =>
   await home.peer.stop()
   await attached.client.close()
   await until(() => !contact.router.isAttached(agent.address))
+  // The directories came later than the nodes, which tell each other.
+  await untilKnown(first, contact)
   const found = await asker.find(agent.address, { privacy: 'direct' })
   assert.deepEqual([found?.way, found?.card.card.contactLink], ['direct', linkOf(1)])
 })
 
 /** A directory at a node of the network as it is. */
 async function directoryOf(t: TestContext, { host, key, router }: AcnNode): Promise<CardDirectory> {
-  const store = CardStore.open({ file: `${temporaryFolder(t)}/cards.db`, limits: { served: 10, remembered: 10 } })
+  const store = CardStore.open({ file: `${temporaryFolder()}/cards.db`, limits: { served: 10, remembered: 10 } })
   const isRegistered = (address: string) => router.isRegistered(address)
   const directory = await CardDirectory.start({ host, key, store, isRegistered })
   t.after(() => {

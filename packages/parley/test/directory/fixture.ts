@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
+import { after, type TestContext } from 'node:test'
 import type { AcnHost, AcnHostOptions, ChannelOptions, RemotePeer, RequestOptions } from '@parley/acn/peer'
 import { PeerKey } from '@parley/acn/record'
 import { TestPeer } from '../../../acn/test/peer/test-peer.ts'
@@ -149,7 +149,7 @@ export async function startDirectory(
   {
     agent,
     directory: options = {},
-    file = join(temporaryFolder(t), 'cards.db'),
+    file = join(temporaryFolder(), 'cards.db'),
   }: {
     readonly agent?: SampleAgent
     readonly directory?: Partial<CardDirectoryOptions>
@@ -180,15 +180,25 @@ export async function startDirectory(
   return { peer, host, directory, refused, registered, key }
 }
 
-/** A folder that is removed after the test. */
-export function temporaryFolder(t: TestContext): string {
+const folders = new Set<string>()
+// After all tests of the file: hooks of a test run in the order in which they were made, and stores come later.
+after(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
+/** A folder that is removed in the end. */
+export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'parley-directory-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  folders.add(folder)
   return folder
 }
 
 /** Waits until a peer is connected to another and knows whether that speaks of cards. */
-export async function untilKnown(from: { readonly host: DirectoryHost }, to: TestPeer, speaks = true): Promise<void> {
+export async function untilKnown(
+  from: { readonly host: DirectoryHost },
+  to: { readonly host: { readonly peerId: string } },
+  speaks = true,
+): Promise<void> {
   await until(async () => (await from.host.speaks(to.host.peerId, CARD_PROTOCOL)) === speaks)
 }
 
