@@ -1,8 +1,9 @@
-// `npm run bench -- smp|agent|acn [options]`: what the product does on this machine, in numbers.
+// `npm run bench -- smp|agent|acn|cards [options]`: what the product does on this machine, in numbers.
 const BENCHES = {
   smp: () => import('./smp.ts'),
   agent: () => import('./agent.ts'),
   acn: () => import('./acn.ts'),
+  cards: () => import('./cards.ts'),
 } as const
 
 /** What a bench module exports. */

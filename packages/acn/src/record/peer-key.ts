@@ -1,7 +1,14 @@
 import type { KeyObject } from 'node:crypto'
 import { toHex } from '@parley/core/encoding'
 import { peerIdOf } from '../protocol/index.ts'
-import { nativePrivateKey, secp256k1PublicKey, signSha256, signSha256Quickly, verifySha256 } from './secp256k1.ts'
+import {
+  nativePrivateKey,
+  secp256k1PublicKey,
+  sharedSecret,
+  signSha256,
+  signSha256Quickly,
+  verifySha256,
+} from './secp256k1.ts'
 
 /** A peer's identity: its secp256k1 key, with the names that follow from it. Never shows the private key. */
 export class PeerKey {
@@ -39,6 +46,14 @@ export class PeerKey {
   signQuickly(message: Uint8Array): Uint8Array {
     this.#nativeKey ??= nativePrivateKey(this.#privateKey)
     return signSha256Quickly(this.#nativeKey, message)
+  }
+
+  /**
+   * The secret (32 bytes) that this peer shares with the owner of a compressed secp256k1 key (33 bytes), from which keys
+   * are to be derived. Undefined when the key is none.
+   */
+  shareSecret(publicKey: Uint8Array): Uint8Array | undefined {
+    return sharedSecret(this.#privateKey, publicKey)
   }
 }
 
