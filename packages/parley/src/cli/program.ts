@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
 import { addAcnCommands } from './acn.ts'
 import { addAgentCommand } from './agent.ts'
+import { addIdCommands } from './id.ts'
 import { addInspectCommand } from './inspect.ts'
 import { addSmpCommands } from './smp-serve.ts'
 import { addTalkCommand } from './talk.ts'
@@ -33,6 +34,7 @@ sense. \`parley help COMMAND\` shows examples of each command.`,
   addSmpCommands(program, terminal)
   addAgentCommand(program, terminal)
   addTalkCommand(program, terminal)
+  addIdCommands(program, terminal)
   addInspectCommand(program, terminal)
   addAcnCommands(program, terminal)
   return program
