@@ -22,7 +22,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { readAeaKey } from '../identity/aea-keys.ts'
 import { LedgerIdentityError } from '../identity/identity-error.ts'
 import { newPrivateKey } from '../identity/identity-folder.ts'
-import { readRecordText } from './acn-record-text.ts'
+import { readRecordText } from '../node/acn-record-text.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 import { printLine, type Terminal } from './terminal.ts'
 

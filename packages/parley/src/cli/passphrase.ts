@@ -65,8 +65,10 @@ async function ask(question: string, { input, error, stop }: Terminal): Promise<
   lines.on('SIGINT', () => interrupted.abort(new CliError('no passphrase was given')))
   lines.on('close', () => interrupted.abort(new CliError('no passphrase was given')))
   try {
+    // First the one who waits for the answer: it may come at once.
+    const answer = lines.question('', { signal: AbortSignal.any([stop, interrupted.signal]) })
     error.write(question)
-    return await lines.question('', { signal: AbortSignal.any([stop, interrupted.signal]) })
+    return await answer
   } catch (failure) {
     throw interrupted.signal.aborted ? interrupted.signal.reason : failure
   } finally {

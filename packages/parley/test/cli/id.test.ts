@@ -93,9 +93,10 @@ test('a passphrase that is asked for is not shown, and a new one is asked for tw
     for (const stream of [output, error]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
         shown += text
+        if (!text.endsWith(': ')) return
         const [answer = ''] = answers.split('\n')
         answers = answers.slice(answer.length + 1)
-        if (text.endsWith(': ')) input.write(`${answer}\r`)
+        input.write(`${answer}\r`)
       })
     }
     const passphrase = await readPassphrase(
