@@ -1,26 +1,19 @@
 import { readFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename } from 'node:path'
 import { LEDGERS, type Ledger, ledgerOf } from '@parley/acn/record'
 import { type Command, InvalidArgumentError } from 'commander'
 import { writeWhole } from '../files/write-whole.ts'
 import { aeaKeyForm, readAeaKey, writeAeaKey } from '../identity/aea-keys.ts'
-import { LedgerIdentityError } from '../identity/identity-error.ts'
-import { IdentityFolder } from '../identity/identity-folder.ts'
+import { cardState, readCardFile } from '../identity/card-file.ts'
+import type { IdentityFolder } from '../identity/identity-folder.ts'
 import type { PublicIdentity } from '../identity/key-file.ts'
-import { defaultDataFolder } from '../talk/conversation-folder.ts'
 import { CliError, EXIT } from './exit-codes.ts'
+import { addIdCardCommand, datesOf } from './id-card.ts'
+import { type IdFolderOptions, type IdKeyOptions, idCommand, idFolder, idKeyCommand, mending } from './id-options.ts'
 import { readPassphrase } from './passphrase.ts'
 import { printLine, type Terminal } from './terminal.ts'
 
 const LEDGER_NAMES = LEDGERS.map(({ ledgerId }) => ledgerId).join(', ')
-
-interface FolderOptions {
-  readonly data?: string
-}
-
-interface KeyOptions extends FolderOptions {
-  readonly passphraseFile?: string
-}
 
 /** Adds `parley id` and what belongs to it. */
 export function addIdCommands(program: Command, terminal: Terminal): void {
@@ -29,19 +22,19 @@ export function addIdCommands(program: Command, terminal: Terminal): void {
     .command('id')
     .description('Ledger identities: keys of agents, encrypted with a passphrase')
     .addHelpText('after', HELP)
-  keyCommand(id, 'new', 'Make an identity')
+  idKeyCommand(id, 'new', 'Make an identity')
     .argument('<name>', 'what you call it')
     .requiredOption('--ledger <ledger>', `one of ${LEDGER_NAMES}`, ledgerOption)
-    .action((name: string, options: KeyOptions & { ledger: Ledger }) =>
+    .action((name: string, options: IdKeyOptions & { ledger: Ledger }) =>
       mending(async () => {
-        const folder = folderOf(options)
+        const folder = idFolder(options)
         const passphrase = await newPassphrase(name, options, terminal)
         await print(publicParts(folder, await folder.create(name, options.ledger, passphrase)))
       }),
     )
-  folderCommand(id, 'list', 'List the identities; needs no passphrase').action((options: FolderOptions) =>
+  idCommand(id, 'list', 'List the identities; needs no passphrase').action((options: IdFolderOptions) =>
     mending(async () => {
-      const folder = folderOf(options)
+      const folder = idFolder(options)
       const listed = await folder.list()
       for (const item of listed) {
         if ('error' in item) await printLine(terminal.error, `parley: ${item.file}: ${item.error.message}`)
@@ -50,21 +43,23 @@ export function addIdCommands(program: Command, terminal: Terminal): void {
       if (listed.some((item) => 'error' in item)) process.exitCode = EXIT.failed
     }),
   )
-  folderCommand(id, 'show', 'Show what is public of an identity; needs no passphrase')
+  idCommand(id, 'show', 'Show what is public of an identity; needs no passphrase')
     .argument('<name>', 'its name or address')
-    .action((name: string, options: FolderOptions) =>
+    .action((name: string, options: IdFolderOptions) =>
       mending(async () => {
-        const folder = folderOf(options)
-        await print(publicParts(folder, await folder.find(name)))
+        const folder = idFolder(options)
+        const identity = await folder.find(name)
+        await print({ ...publicParts(folder, identity), card: await cardOf(folder, identity) })
       }),
     )
-  keyCommand(id, 'export', 'Write the key as a file for Python agents')
+  addIdCardCommand(id, terminal)
+  idKeyCommand(id, 'export', 'Write the key as a file for Python agents')
     .argument('<name>', 'name or address of the identity')
     .requiredOption('--out <file>', 'the file to write; must not be there yet')
     .option('--plain', 'without encryption, as an agent without a password reads it')
     .option('--key-passphrase-file <file>', 'passphrase of the new file, when it is another')
     .action((name: string, options: ExportOptions) => mending(() => exportKey(name, options, terminal)))
-  keyCommand(id, 'import', 'Take the key of a Python agent: *_private_key.txt, plain or encrypted')
+  idKeyCommand(id, 'import', 'Take the key of a Python agent: *_private_key.txt, plain or encrypted')
     .argument('<file>', 'the key file')
     .requiredOption('--name <name>', 'what you call the identity')
     .option('--ledger <ledger>', `one of ${LEDGER_NAMES}; else what name and form of the file say`, ledgerOption)
@@ -82,7 +77,7 @@ Examples:
   $ parley id import ./agent/ethereum_private_key.txt --name bob
   $ parley id list`
 
-interface ExportOptions extends KeyOptions {
+interface ExportOptions extends IdKeyOptions {
   readonly out: string
   readonly plain?: true
   readonly keyPassphraseFile?: string
@@ -92,7 +87,7 @@ async function exportKey(name: string, options: ExportOptions, terminal: Termina
   if (options.plain && options.keyPassphraseFile !== undefined) {
     throw new CliError('--plain or --key-passphrase-file, not both', EXIT.malformed)
   }
-  const folder = folderOf(options)
+  const folder = idFolder(options)
   const { name: exact } = await folder.find(name)
   const passphrase = await readPassphrase({ file: options.passphraseFile, of: exact }, terminal)
   const identity = await folder.unlock(exact, passphrase)
@@ -102,14 +97,14 @@ async function exportKey(name: string, options: ExportOptions, terminal: Termina
   if (!(await writeWhole(options.out, text, { replace: false }))) throw new CliError(`${options.out} exists`)
 }
 
-interface ImportOptions extends KeyOptions {
+interface ImportOptions extends IdKeyOptions {
   readonly name: string
   readonly ledger?: Ledger
   readonly keyPassphraseFile?: string
 }
 
 async function importKey(file: string, options: ImportOptions, terminal: Terminal): Promise<unknown> {
-  const folder = folderOf(options)
+  const folder = idFolder(options)
   const text = await readFile(file, 'utf8')
   const ledger = options.ledger ?? ledgerOfFile(file, text)
   const ofFile = { file: options.keyPassphraseFile ?? options.passphraseFile, of: file }
@@ -130,7 +125,7 @@ function ledgerOfFile(file: string, text: string): Ledger {
   return ledger
 }
 
-function newPassphrase(name: string, { passphraseFile }: KeyOptions, terminal: Terminal): Promise<string> {
+function newPassphrase(name: string, { passphraseFile }: IdKeyOptions, terminal: Terminal): Promise<string> {
   return readPassphrase({ file: passphraseFile, of: name, isNew: true }, terminal)
 }
 
@@ -139,40 +134,19 @@ function publicParts(folder: IdentityFolder, { name, ledger, address, publicKey,
   return { name, ledger: ledger.ledgerId, address, publicKey, createdAt: new Date(createdAt).toISOString(), file }
 }
 
+/** What there is to say of the newest card in one line. */
+async function cardOf(folder: IdentityFolder, identity: PublicIdentity) {
+  const signed = await readCardFile(folder.cardFileOf(identity.name), identity)
+  if (!signed) return { state: 'none' }
+  return { state: cardState(signed), sequence: signed.card.sequence, notAfter: datesOf(signed).notAfter }
+}
+
 function lineOf({ name, ledger, address }: PublicIdentity): string {
   return `${name.padEnd(16)} ${ledger.ledgerId.padEnd(8)} ${address}`
-}
-
-function folderCommand(parent: Command, name: string, description: string): Command {
-  return parent
-    .command(name)
-    .description(description)
-    .option('--data <dir>', 'data folder; default $XDG_DATA_HOME/parley or ~/.parley')
-}
-
-function keyCommand(parent: Command, name: string, description: string): Command {
-  return folderCommand(parent, name, description).option(
-    '--passphrase-file <file>',
-    'file whose first line is the passphrase',
-  )
-}
-
-function folderOf({ data }: FolderOptions): IdentityFolder {
-  return new IdentityFolder(join(data ?? defaultDataFolder(), 'identities'))
 }
 
 function ledgerOption(name: string): Ledger {
   const ledger = ledgerOf(name)
   if (!ledger) throw new InvalidArgumentError(`one of ${LEDGER_NAMES}`)
   return ledger
-}
-
-/** What the user can mend becomes a CliError. */
-async function mending(action: () => Promise<void>): Promise<void> {
-  try {
-    await action()
-  } catch (error) {
-    if (!(error instanceof LedgerIdentityError)) throw error
-    throw new CliError(error.message, error.code === 'NAME' ? EXIT.malformed : EXIT.failed, { cause: error })
-  }
 }

@@ -16,6 +16,7 @@ import { LedgerIdentity } from './ledger-identity.ts'
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 const SUFFIX = '.json'
+const CARD_SUFFIX = '.card'
 
 /** One file of the folder: an identity, or why it is none. */
 export type ListedIdentity =
@@ -39,6 +40,11 @@ export class IdentityFolder {
       throw new LedgerIdentityError('NAME', 'a name is up to 64 letters, digits, dots, hyphens and underscores')
     }
     return join(this.path, `${name}${SUFFIX}`)
+  }
+
+  /** The file of the newest contact card that was signed for a name, whether it is there or not. */
+  cardFileOf(name: string): string {
+    return this.fileOf(name).slice(0, -SUFFIX.length) + CARD_SUFFIX
   }
 
   /** All of them by name, damaged ones too; none when there is no folder. */

@@ -183,7 +183,7 @@ function checked<T>(name: string, reason: string, read: () => T): T {
   try {
     return read()
   } catch (cause) {
-    if (cause instanceof DecodeError || cause instanceof RangeError) throw new SettingsError(name, reason, { cause })
+    if (cause instanceof DecodeError || cause instanceof TypeError) throw new SettingsError(name, reason, { cause })
     throw cause
   }
 }

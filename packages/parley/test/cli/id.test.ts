@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { type TestContext, test } from 'node:test'
+import { verifyCard } from '../../src/card/index.ts'
 import { CliError } from '../../src/cli/exit-codes.ts'
 import { readPassphrase } from '../../src/cli/passphrase.ts'
+import { linkOf } from '../card/sample.ts'
 import vectors from '../identity/vectors/aea-keys.json' with { type: 'json' }
 import { runParley } from './parley-process.ts'
 
@@ -69,6 +71,58 @@ test('keys of Python agents are taken, plain and encrypted; the passphrase may d
   const unclear = await runParley(['id', 'import', nameless, '--name', 'x', ...key])
   assert.equal(unclear.code, 2)
   assert.match(unclear.stderr, /--ledger/)
+})
+
+test('a contact card is signed, shown, renewed and revoked; each takes the place of the one before', async (t) => {
+  const folder = await folderOf(t)
+  const passphraseFile = join(folder, 'passphrase')
+  await writeFile(passphraseFile, 'correct horse\n')
+  const data = ['--data', folder]
+  const key = [...data, '--passphrase-file', passphraseFile]
+  const made = await runParley(['id', 'new', 'alice', '--ledger', 'ethereum', ...key])
+  const { address } = JSON.parse(made.stdout)
+  assert.equal((await runParley(['id', 'card', 'alice', ...data])).code, 1)
+  const show = async () => JSON.parse((await runParley(['id', 'show', 'alice', ...data])).stdout).card
+  assert.deepEqual(await show(), { state: 'none' })
+
+  const attach = join(folder, 'agent-card.json')
+  await writeFile(attach, '{"name":"alice"}')
+  const contents = ['--link', linkOf(1), '--channel-key', '5f'.repeat(32), '--attach', attach, '--days', '1']
+  const sign = async (...args: string[]) => {
+    const signed = await runParley(['id', 'card', 'alice', ...args, ...key])
+    assert.equal(signed.code, 0, signed.stderr)
+    const shown = JSON.parse(signed.stdout)
+    const verified = verifyCard(Buffer.from(shown.bytes, 'hex'), { expectedAddress: address })
+    assert.equal(verified.kind, 'ledger')
+    return { shown, verified }
+  }
+  const first = await sign(...contents)
+  assert.equal(first.shown.contactLink, linkOf(1))
+  assert.equal(Buffer.from(first.verified.attachment ?? []).toString(), '{"name":"alice"}')
+  const { card } = first.verified
+  assert.equal(card.notAfter - card.notBefore, 24 * 3_600_000)
+  const again = await runParley(['id', 'card', address, ...data])
+  assert.deepEqual(JSON.parse(again.stdout), first.shown)
+
+  const renewed = await sign('--renew', '--days', '400')
+  assert.ok(renewed.shown.sequence > first.shown.sequence)
+  assert.deepEqual(renewed.verified.attachment, first.verified.attachment)
+  const { state, sequence } = await show()
+  assert.deepEqual([state, sequence], ['valid', renewed.shown.sequence])
+  const revoked = await sign('--revoke')
+  assert.deepEqual([revoked.shown.state, revoked.verified.card.contactLink], ['revoked', undefined])
+  assert.equal((await runParley(['id', 'card', 'alice', '--renew', ...key])).code, 1)
+
+  for (const wrong of [
+    ['--renew', '--revoke'],
+    ['--link', 'https://example.com/'],
+    ['--link', linkOf(1), '--days', '401'],
+    ['--link', linkOf(1), '--channel-key', '5f'],
+  ]) {
+    assert.equal((await runParley(['id', 'card', 'alice', ...wrong, ...key])).code, 2, wrong.join(' '))
+  }
+  await writeFile(join(folder, 'identities', 'alice.card'), 'damaged')
+  assert.equal((await runParley(['id', 'show', 'alice', ...data])).code, 1)
 })
 
 test('arguments that make no sense end with 2, what is not there with 1', async (t) => {
