@@ -157,6 +157,8 @@ async function readAcn(
   const { on, ...acn } = tableOf('acn', toml.acn, ['on', ...ACN_KEYS])
   if (!flagOf('acn.on', on, true)) return undefined
   const listen = acn.listen ?? DEFAULT_ACN_LISTEN
+  // Said first, as it stands for `public` too.
+  hostPortOf('acn.listen', listen)
   const node = { key_file: paths.peerKey, public: listen, ...acn, listen }
   const { data = paths.acn, ...read } = await readAcnTables({ name: 'acn', node, agent: toml.agent, path })
   return { ...read, dataFolder: data }
