@@ -156,8 +156,8 @@ async function startRouter({ settings, log }: ParleyNodeOptions): Promise<SmpRou
   })
 }
 
-async function openAgent({ smp, paths, agentPassphraseFile }: ParleySettings, router?: SmpRouter): Promise<Agent> {
-  const passphrase = agentPassphraseFile && (await firstLine('data.passphrase_file', agentPassphraseFile))
+async function openAgent({ smp, paths, storePassphraseFile }: ParleySettings, router?: SmpRouter): Promise<Agent> {
+  const passphrase = storePassphraseFile && (await firstLine('data.passphrase_file', storePassphraseFile))
   const own = router ? [router.address] : []
   return Agent.open({
     store: paths.agent,

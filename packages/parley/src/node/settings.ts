@@ -35,8 +35,8 @@ export interface ParleySettings {
   /** The file that was read. */
   readonly file: string
   readonly paths: DataPaths
-  /** Its first line encrypts the agent's database. */
-  readonly agentPassphraseFile?: string
+  /** Its first line encrypts the databases that hold contents of conversations: the agent's. */
+  readonly storePassphraseFile?: string
   readonly smp: {
     /** Absent when the router is off. */
     readonly router?: RouterSettings
@@ -100,14 +100,14 @@ export async function readSettings(paths: DataPaths): Promise<ParleySettings> {
   }
   const data = tableOf('data', toml.data, ['folder', 'passphrase_file'])
   const identity = tableOf('identity', toml.identity, ['use', 'passphrase_file'])
-  const agentPassphraseFile = optionalPath('data.passphrase_file', data.passphrase_file)
+  const storePassphraseFile = optionalPath('data.passphrase_file', data.passphrase_file)
   const passphraseFile = optionalPath('identity.passphrase_file', identity.passphrase_file)
   const smp = readSmp(tableOf('smp', toml.smp, SMP_KEYS), path)
   const acn = await readAcn(toml, paths, path)
   return {
     file,
     paths,
-    ...(agentPassphraseFile !== undefined && { agentPassphraseFile }),
+    ...(storePassphraseFile !== undefined && { storePassphraseFile }),
     smp,
     ...(acn && { acn }),
     private: readPrivate(tableOf('private', toml.private, ['mode', 'lookup', 'policy', 'allow'])),

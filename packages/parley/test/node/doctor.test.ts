@@ -43,6 +43,16 @@ test('a new node is well, a running one too, and a stopped one again', async (t)
   assert.deepEqual(unwell(running), {})
   const names = running.map(({ name }) => name)
   for (const name of ['SMP router', 'delegate port', 'process']) assert.ok(names.includes(name), name)
+  const [smp, acn] = [node.router?.port, node.acn?.host.port]
+  await writeFile(
+    paths.config,
+    ['[smp]', `listen = "127.0.0.1:${smp}"`, '[acn]', `listen = "127.0.0.1:${acn}"`].join('\n'),
+  )
+  const answers = await examine({ paths })
+  assert.deepEqual(unwell(answers), {})
+  for (const name of ['SMP port', 'ACN port', 'announced address']) {
+    assert.match(answers.find((result) => result.name === name)?.found ?? '', /answers|reached/, name)
+  }
   await node.stop()
   const stopped = await examine({ paths })
   assert.deepEqual(unwell(stopped), {})
@@ -123,6 +133,18 @@ test('secrets that others can read, damaged and missing keys', async (t) => {
   assert.equal(unwell(await examine({ paths })).configuration, 'failed')
   await writeFile(paths.config, 'nonsense')
   assert.equal(unwell(await examine({ paths })).configuration, 'failed')
+})
+
+test('files with passphrases are there, not empty, and read by their owner alone', async (t) => {
+  const paths = await nodeFolder(t, '[data]', 'passphrase_file = "agent.passphrase"', ...FREE_PORTS)
+  const file = join(paths.folder, 'agent.passphrase')
+  assert.equal(unwell(await examine({ paths }))['passphrase file'], 'failed')
+  await writeFile(file, '\n', { mode: 0o644 })
+  const results = unwell(await examine({ paths }))
+  assert.deepEqual([results['passphrase file'], results['data folder']], ['failed', 'failed'])
+  await writeFile(file, 'correct horse\n')
+  await chmod(file, 0o600)
+  assert.deepEqual(unwell(await examine({ paths })), { 'router keys': 'warning' })
 })
 
 test('stores of a newer version, and damaged ones', async (t) => {

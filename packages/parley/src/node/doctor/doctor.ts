@@ -21,14 +21,14 @@ export interface DoctorOptions {
 /** Looks at everything that a node needs, running or stopped; changes nothing. */
 export async function examine({ paths, ntpServer }: DoctorOptions): Promise<CheckResult[]> {
   const files = [paths.config, paths.router, paths.acn, ...secretFiles(paths)]
+  const { settings, result } = await checkSettings(paths)
   const results = [
     checkNode(),
     await checkDisk(paths.folder),
     await checkClock(files, ntpServer),
-    await checkFolder(paths),
+    await checkFolder(paths, settings),
+    result,
   ]
-  const { settings, result } = await checkSettings(paths)
-  results.push(result)
   if (!settings) return results
   const { running, result: state } = await checkRunning(paths.folder)
   results.push(state, ...(await checkKeys(settings)))

@@ -20,7 +20,7 @@ export function secretFiles(paths: DataPaths): string[] {
 }
 
 /** The folder can be written to, and what is secret in it is read by its owner alone. */
-export async function checkFolder(paths: DataPaths): Promise<CheckResult> {
+export async function checkFolder(paths: DataPaths, settings: ParleySettings | undefined): Promise<CheckResult> {
   const name = 'data folder'
   try {
     await access(paths.folder, constants.R_OK | constants.W_OK | constants.X_OK)
@@ -31,7 +31,8 @@ export async function checkFolder(paths: DataPaths): Promise<CheckResult> {
   if (process.platform === 'win32') return ok(name, paths.folder)
   const identities = (await new IdentityFolder(paths.identities).list()).map(({ file }) => file)
   const open: string[] = []
-  for (const file of [...secretFiles(paths), ...identities]) if (await isOpen(file)) open.push(file)
+  const named = settings ? passphraseFiles(settings) : []
+  for (const file of [...secretFiles(paths), ...identities, ...named]) if (await isOpen(file)) open.push(file)
   if (open.length > 0) {
     const advice = `chmod 600 ${open.map(quoted).join(' ')}`
     return failed(name, `others can read ${open.join(', ')}`, advice)
@@ -46,6 +47,7 @@ export async function checkKeys(settings: ParleySettings, now: number = Date.now
   if (settings.acn) results.push(checkPeerKey(settings.acn.settings.peerKey))
   if (settings.smp.router) results.push(await checkRouterKeys(settings.paths.router, now))
   results.push(await checkIdentities(settings))
+  for (const file of passphraseFiles(settings)) results.push(await checkPassphraseFile(file))
   return results
 }
 
@@ -93,6 +95,23 @@ async function checkIdentities({ paths, identity }: ParleySettings): Promise<Che
     return failed(name, `no identity ${missing.join(', ')}`, `\`parley id new\`, or change identity.use`)
   }
   return ok(name, names.length === 0 ? 'none' : names.join(', '))
+}
+
+async function checkPassphraseFile(file: string): Promise<CheckResult> {
+  const name = 'passphrase file'
+  const advice = 'write the passphrase into its first line, or change the configuration'
+  try {
+    const [line = ''] = (await readFile(file, 'utf8')).split(/\r?\n/)
+    return line === '' ? failed(name, `${file} has nothing in its first line`, advice) : ok(name, file)
+  } catch (error) {
+    return failed(name, `${file}: ${codeOf(error)}`, advice)
+  }
+}
+
+/** Files with passphrases and passwords that the configuration names. */
+function passphraseFiles({ smp, storePassphraseFile, identity }: ParleySettings): string[] {
+  const files = [smp.router?.passwordFile, storePassphraseFile, identity.passphraseFile]
+  return files.filter((file) => file !== undefined)
 }
 
 async function isOpen(path: string): Promise<boolean> {
