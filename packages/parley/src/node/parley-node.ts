@@ -30,7 +30,9 @@ interface NodeParts {
 
 /**
  * Everything in one process, on embedded stores in one folder: SMP router, SimpleX agent, and peer of the Agent
- * Communication Network with its services.
+ * Communication Network with its services. A further part is one more line in {@link ParleyNode.start}, after those that
+ * it stands on, and one more field of {@link NodeStatus}; it is stopped before them. Nobody reads the agent's events or
+ * subscribes its connections yet: that is for the part that uses them.
  */
 export class ParleyNode implements AsyncDisposable {
   readonly router: SmpRouter | undefined
