@@ -1,6 +1,7 @@
 export { type GoRecordsImport, importGoRecords } from './import-go-records.ts'
 export { AcnStoreReader } from './sqlite/acn-store-reader.ts'
-export { SqliteAcnStore } from './sqlite/sqlite-acn-store.ts'
+export { SCHEMA_VERSION } from './sqlite/schema.ts'
+export { DATABASE_FILE, SqliteAcnStore } from './sqlite/sqlite-acn-store.ts'
 export {
   type AcnStore,
   DEFAULT_STORE_LIMITS,

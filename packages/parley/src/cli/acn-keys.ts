@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import {
@@ -20,7 +19,10 @@ import {
 } from '@parley/acn/record'
 import { DecodeError, toHex } from '@parley/core/encoding'
 import { type Command, InvalidArgumentError } from 'commander'
-import { readRecordText } from './acn-record-text.ts'
+import { readAeaKey } from '../identity/aea-keys.ts'
+import { LedgerIdentityError } from '../identity/identity-error.ts'
+import { newPrivateKey } from '../identity/identity-folder.ts'
+import { readRecordText } from '../node/acn-record-text.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 import { printLine, type Terminal } from './terminal.ts'
 
@@ -119,16 +121,7 @@ function checkRecord(input: string, peerPublicKey: string | undefined): unknown 
 }
 
 function newKey(kind: KeyKind): Uint8Array {
-  for (;;) {
-    const privateKey = new Uint8Array(randomBytes(32))
-    try {
-      publicParts(kind, privateKey)
-      return privateKey
-    } catch (error) {
-      // One number in 2^128 is none.
-      if (!(error instanceof CliError)) throw error
-    }
-  }
+  return newPrivateKey(kind === 'peer' ? { publicKeyOf: (key) => new PeerKey(key).publicKeyHex } : kind)
 }
 
 function publicParts(kind: KeyKind, privateKey: Uint8Array) {
@@ -156,9 +149,12 @@ function addressOf(kind: KeyKind, publicKey: string) {
 }
 
 async function readKey(file: string): Promise<Uint8Array> {
-  const hex = (await readFile(file, 'utf8')).trim().replace(/^0x/, '')
-  if (!/^[0-9a-fA-F]{64}$/.test(hex)) throw new CliError(`${file} holds no private key of 32 bytes`, EXIT.malformed)
-  return new Uint8Array(Buffer.from(hex, 'hex'))
+  try {
+    return await readAeaKey(await readFile(file, 'utf8'), undefined)
+  } catch (error) {
+    if (error instanceof LedgerIdentityError) throw new CliError(`${file}: ${error.message}`, EXIT.malformed)
+    throw error
+  }
 }
 
 function keyKind(name: string): KeyKind {

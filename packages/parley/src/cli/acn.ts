@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import type { AcnNodeOptions } from '@parley/acn/node'
 import { NodeSettingsError, parseEnvFile, readNodeSettings } from '@parley/acn/protocol'
 import type { Command } from 'commander'
-import { inTermsOfConfig, readAcnConfig } from './acn-config.ts'
+import { inTermsOfConfig } from '../node/acn-settings.ts'
+import { NODE_TABLE, readAcnConfig } from './acn-config.ts'
 import { addAcnInspectCommand } from './acn-inspect.ts'
 import { addAcnInstallNodeCommand } from './acn-install-node.ts'
 import { addAcnKeyCommands } from './acn-keys.ts'
@@ -61,7 +62,7 @@ async function run(envFile: string | undefined, config: string | undefined, term
     // Those who start a node look for this in its output.
     await printLine(
       terminal.output,
-      `LIBP2P_NODE_PANIC_ERROR : ${reasonOf(config === undefined ? error : inTermsOfConfig(error))}`,
+      `LIBP2P_NODE_PANIC_ERROR : ${reasonOf(config === undefined ? error : inTermsOfConfig(error, NODE_TABLE))}`,
     )
     process.exitCode = isUnreadable(error) ? EXIT.failed : EXIT.malformed
   }

@@ -1,10 +1,11 @@
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { serveJsonLines } from '../jsonl/session.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 import { openAgent } from './open-agent.ts'
 import { listOption } from './options.ts'
+import { readPassphraseFile } from './passphrase.ts'
 import type { Terminal } from './terminal.ts'
 
 interface AgentOptions {
@@ -39,7 +40,7 @@ exit code 0; 1 when the database cannot be opened, 2 for arguments that make no 
 
 async function runAgent(options: AgentOptions, terminal: Terminal): Promise<void> {
   if (!options.jsonl) throw new CliError('say --jsonl: there is no other way to speak yet', EXIT.malformed)
-  const passphrase = options.passphraseFile === undefined ? undefined : readPassphrase(options.passphraseFile)
+  const passphrase = options.passphraseFile === undefined ? undefined : await readPassphraseFile(options.passphraseFile)
   makeFolder(options.data)
   const agent = await openAgent({ store: join(options.data, 'agent.db'), passphrase, servers: options.smp })
   await serveJsonLines(agent, terminal)
@@ -51,16 +52,4 @@ function makeFolder(path: string): void {
   } catch (error) {
     throw new CliError(`no folder can be made there: ${(error as Error).message}`, EXIT.failed, { cause: error })
   }
-}
-
-function readPassphrase(path: string): string {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new CliError(`the passphrase cannot be read: ${(error as Error).message}`, EXIT.failed, { cause: error })
-  }
-  const [passphrase = ''] = text.split(/\r?\n/)
-  if (passphrase === '') throw new CliError(`${path} has no passphrase in its first line`)
-  return passphrase
 }

@@ -2,10 +2,14 @@ import { Command } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
 import { addAcnCommands } from './acn.ts'
 import { addAgentCommand } from './agent.ts'
+import { addDoctorCommand } from './doctor.ts'
+import { addIdCommands } from './id.ts'
 import { addInspectCommand } from './inspect.ts'
 import { addSmpCommands } from './smp-serve.ts'
+import { addStatusCommand } from './status.ts'
 import { addTalkCommand } from './talk.ts'
 import type { Terminal } from './terminal.ts'
+import { addUpCommand } from './up.ts'
 
 /** The command line, as a value: `parseAsync` runs one command and throws CliError or CommanderError when it fails. */
 export function createProgram(terminal: Terminal): Command {
@@ -23,13 +27,20 @@ export function createProgram(terminal: Terminal): Command {
     .addHelpText(
       'after',
       `
-Example, in two terminals:
+A node with everything:
+  $ parley up --data ./node
+
+A conversation, in two terminals:
   $ parley smp serve --data ./router
   $ parley talk --smp smp://…
 
 Exit codes: 0 done, or stopped by the user or a signal; 1 the command did not succeed; 2 arguments or input that make no
 sense. \`parley help COMMAND\` shows examples of each command.`,
     )
+  addUpCommand(program, terminal)
+  addStatusCommand(program, terminal)
+  addDoctorCommand(program, terminal)
+  addIdCommands(program, terminal)
   addSmpCommands(program, terminal)
   addAgentCommand(program, terminal)
   addTalkCommand(program, terminal)

@@ -1,6 +1,7 @@
 export { IdentityError } from './identity-folder.ts'
 export type { RouterCertificates, RouterEvent, SmpRouterOptions } from './options.ts'
 export { type ConnectionInspection, type RouterInspection, SmpRouter } from './smp-router.ts'
+export { SCHEMA_VERSION } from './sqlite/schema.ts'
 export { DATABASE_FILE, SqliteRouterStore } from './sqlite/sqlite-router-store.ts'
 export {
   type ExpiryStep,

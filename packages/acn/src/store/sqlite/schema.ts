@@ -100,3 +100,6 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE registrations ADD COLUMN proven_at INTEGER;
   `,
 ]
+
+/** Version of the schema that this program writes; it reads older ones. */
+export const SCHEMA_VERSION: number = MIGRATIONS.length

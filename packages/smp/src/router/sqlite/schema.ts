@@ -39,3 +39,6 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX messages_of_queue ON messages (queue, number, timestamp, quota);
   `,
 ]
+
+/** Version of the schema that this program writes; it reads older ones. */
+export const SCHEMA_VERSION: number = MIGRATIONS.length

@@ -1,0 +1,41 @@
+import { DecodeError } from '@parley/core/encoding'
+import type { Command } from 'commander'
+import type { DataPaths } from '../node/data-folder.ts'
+import { locateData, type ParleySettings, readSettings } from '../node/settings.ts'
+import { SettingsError } from '../node/toml-values.ts'
+import { defaultDataFolder } from '../talk/conversation-folder.ts'
+import { CliError, EXIT } from './exit-codes.ts'
+
+/** Which node a command is about. */
+export interface NodeOptions {
+  readonly data?: string
+  readonly config?: string
+}
+
+/** Adds the options that say which node a command is about. */
+export function nodeCommand(program: Command, name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('--data <dir>', 'data folder; default $XDG_DATA_HOME/parley or ~/.parley')
+    .option('--config <file>', 'configuration; default parley.toml in the data folder')
+}
+
+/** Where the node's things are. @throws CliError for a configuration that makes no sense */
+export function locateNode(options: NodeOptions): Promise<DataPaths> {
+  return inWords(() => locateData(options, defaultDataFolder()))
+}
+
+/** What the node's configuration says. @throws CliError for one that makes no sense */
+export function readNodeSettings(paths: DataPaths): Promise<ParleySettings> {
+  return inWords(() => readSettings(paths), `${paths.config}: `)
+}
+
+async function inWords<T>(read: () => Promise<T>, prefix = ''): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    if (!(error instanceof SettingsError || error instanceof DecodeError)) throw error
+    throw new CliError(`${prefix}${error.message}`, EXIT.malformed, { cause: error })
+  }
+}

@@ -1,0 +1,58 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PeerKey } from '@parley/acn/record'
+import { toHex } from '@parley/core/encoding'
+import { writeWhole } from '../files/write-whole.ts'
+import { newPrivateKey } from '../identity/identity-folder.ts'
+import { SETTINGS_TEMPLATE } from './settings-template.ts'
+
+/** Where everything of a node is kept. */
+export interface DataPaths {
+  /** Only its owner may look into it. */
+  readonly folder: string
+  /** `parley.toml`, unless the configuration is elsewhere. */
+  readonly config: string
+  /** Folder of the SMP router: database, certificates, keys. */
+  readonly router: string
+  /** Folder of the ACN peer's store. */
+  readonly acn: string
+  /** Private key of the ACN peer, hexadecimal. */
+  readonly peerKey: string
+  /** Database of the SimpleX agent. */
+  readonly agent: string
+  /** Folder of ledger identities. */
+  readonly identities: string
+}
+
+/** The paths in a data folder. */
+export function dataPaths(folder: string): DataPaths {
+  return {
+    folder,
+    config: join(folder, 'parley.toml'),
+    router: join(folder, 'router'),
+    acn: join(folder, 'acn'),
+    peerKey: join(folder, 'peer.key'),
+    agent: join(folder, 'agent.db'),
+    identities: join(folder, 'identities'),
+  }
+}
+
+/**
+ * Makes what a first run needs and is not there: the folder, the peer's key, and `parley.toml`, unless the configuration
+ * is elsewhere. (The router makes its own keys.)
+ * @returns the files that were made
+ */
+export async function prepareDataFolder(
+  paths: DataPaths,
+  { withConfig }: { readonly withConfig: boolean },
+): Promise<string[]> {
+  await mkdir(paths.folder, { recursive: true, mode: 0o700 })
+  const made: string[] = []
+  const make = async (file: string, text: string) => {
+    if (await writeWhole(file, text, { replace: false })) made.push(file)
+  }
+  const peerKey = newPrivateKey({ publicKeyOf: (key) => new PeerKey(key).publicKeyHex })
+  await make(paths.peerKey, `${toHex(peerKey)}\n`)
+  if (withConfig) await make(paths.config, SETTINGS_TEMPLATE)
+  return made
+}

@@ -1,0 +1,206 @@
+import { readFile } from 'node:fs/promises'
+import type { AcnNode } from '@parley/acn/node'
+import { Agent } from '@parley/agent'
+import { SmpRouter } from '@parley/smp/router'
+import { IdentityFolder } from '../identity/identity-folder.ts'
+import type { LedgerIdentity } from '../identity/ledger-identity.ts'
+import { ControlSocket } from './control-socket.ts'
+import type { ParleySettings } from './settings.ts'
+import { type AcnStatus, identityStatus, type NodeStatus, PARLEY_VERSION, type SmpStatus } from './status.ts'
+import { SettingsError } from './toml-values.ts'
+
+/** What a node is made from. */
+export interface ParleyNodeOptions {
+  readonly settings: ParleySettings
+  /** Unlocks the identities that the node uses; asked only when it uses some. */
+  readonly passphrase?: () => Promise<string>
+  /** A line for people, without contents or keys. */
+  readonly log?: (level: 'info' | 'warning', line: string) => void
+}
+
+/** What a node consists of; each part stands on those before it. */
+interface NodeParts {
+  /** Absent when the router is off. */
+  readonly router?: SmpRouter
+  readonly identities: readonly LedgerIdentity[]
+  readonly agent: Agent
+  /** Absent when the peer is off. */
+  readonly acn?: AcnNode
+}
+
+/**
+ * Everything in one process, on embedded stores in one folder: SMP router, SimpleX agent, and peer of the Agent
+ * Communication Network with its services. A further part is one more line in {@link ParleyNode.start}, after those that
+ * it stands on, and one more field of {@link NodeStatus}; it is stopped before them. Nobody reads the agent's events or
+ * subscribes its connections yet: that is for the part that uses them.
+ */
+export class ParleyNode implements AsyncDisposable {
+  readonly router: SmpRouter | undefined
+  /** The identities that this node uses, with their keys. */
+  readonly identities: readonly LedgerIdentity[]
+  readonly agent: Agent
+  readonly acn: AcnNode | undefined
+  readonly settings: ParleySettings
+  readonly #startedAt = new Date()
+  readonly #running: AsyncDisposableStack
+  #stopped: Promise<void> | undefined
+
+  private constructor(settings: ParleySettings, parts: NodeParts, running: AsyncDisposableStack) {
+    this.settings = settings
+    this.router = parts.router
+    this.identities = parts.identities
+    this.agent = parts.agent
+    this.acn = parts.acn
+    this.#running = running
+  }
+
+  /**
+   * Starts everything, in an order in which each part finds what it needs; stops what was started when one cannot.
+   * @throws the errors of SmpRouter.start, Agent.open and AcnNode.start; SettingsError for files that the settings name;
+   * LedgerIdentityError for identities that cannot be unlocked; the signal's reason
+   */
+  static async start(options: ParleyNodeOptions, signal?: AbortSignal): Promise<ParleyNode> {
+    const { settings } = options
+    await using running = new AsyncDisposableStack()
+    const identities = await unlockIdentities(options)
+    signal?.throwIfAborted()
+    const router = settings.smp.router && running.use(await startRouter(options))
+    const agent = running.use(await openAgent(settings, router))
+    signal?.throwIfAborted()
+    const acn = settings.acn && (await startAcn(options, signal))
+    if (acn) running.defer(() => acn.stop())
+    const parts = { identities, agent, ...(router && { router }), ...(acn && { acn }) }
+    const node = new ParleyNode(settings, parts, running.move())
+    await node.#serveControl(options)
+    return node
+  }
+
+  /** Rejects when the node cannot go on, with the reason. Never settles otherwise. */
+  get failed(): Promise<never> {
+    return this.acn?.failed ?? new Promise(() => {})
+  }
+
+  /** What the node is and does now. */
+  async status(): Promise<NodeStatus> {
+    const connections = await this.agent.listConnections()
+    return {
+      state: 'running',
+      version: PARLEY_VERSION,
+      data: this.settings.paths.folder,
+      config: this.settings.file,
+      node: process.version,
+      pid: process.pid,
+      startedAt: this.#startedAt.toISOString(),
+      smp: await this.#smpStatus(),
+      ...(this.acn && { acn: await acnStatus(this.acn, this.settings) }),
+      agent: {
+        connections: connections.length,
+        connected: connections.filter(({ state }) => state === 'connected').length,
+      },
+      private: this.settings.private,
+      identities: await identityStatus(this.settings),
+    }
+  }
+
+  /** Stops everything in order; what is pending goes on at the next start. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#running.disposeAsync()
+    return this.#stopped
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async #smpStatus(): Promise<SmpStatus> {
+    const { servers } = this.settings.smp
+    if (!this.router) return { servers }
+    const { totals } = await this.router.inspect(0)
+    return { address: this.router.address, servers, ...totals }
+  }
+
+  /** Without it the node works as well: it only cannot be looked at. */
+  async #serveControl({ log, settings }: ParleyNodeOptions): Promise<void> {
+    try {
+      this.#running.use(await ControlSocket.listen(settings.paths.folder, { status: () => this.status() }))
+    } catch (error) {
+      const { code = 'unknown' } = error as NodeJS.ErrnoException
+      log?.('warning', `the control socket cannot be opened (${code}): \`parley status\` will not see this node`)
+    }
+  }
+}
+
+async function unlockIdentities({ settings, passphrase }: ParleyNodeOptions): Promise<LedgerIdentity[]> {
+  const { use } = settings.identity
+  if (use.length === 0) return []
+  if (!passphrase) throw new SettingsError('identity.use', 'the passphrase of the identities is needed')
+  const folder = new IdentityFolder(settings.paths.identities)
+  const secret = await passphrase()
+  const identities: LedgerIdentity[] = []
+  // One after the other: each takes 64 MiB for a moment.
+  for (const name of use) identities.push(await folder.unlock(name, secret))
+  return identities
+}
+
+async function startRouter({ settings, log }: ParleyNodeOptions): Promise<SmpRouter> {
+  const { listen, announced, passwordFile } = settings.smp.router ?? {}
+  const password = passwordFile && (await firstLine('smp.password_file', passwordFile))
+  return SmpRouter.start({
+    dataDir: settings.paths.router,
+    ...listen,
+    ...(announced && { addressHosts: announced }),
+    ...(password !== undefined && { password }),
+    log: (event) => {
+      if (event.event === 'storeFailed' || event.event === 'internalError') {
+        log?.('warning', `SMP router: ${event.event}: ${event.reason}`)
+      }
+    },
+  })
+}
+
+async function openAgent({ smp, paths, storePassphraseFile }: ParleySettings, router?: SmpRouter): Promise<Agent> {
+  const passphrase = storePassphraseFile && (await firstLine('data.passphrase_file', storePassphraseFile))
+  const own = router ? [router.address] : []
+  return Agent.open({
+    store: paths.agent,
+    servers: smp.servers.length > 0 ? smp.servers : own,
+    ...(passphrase !== undefined && { passphrase }),
+  })
+}
+
+async function startAcn({ settings, log }: ParleyNodeOptions, signal?: AbortSignal): Promise<AcnNode | undefined> {
+  if (!settings.acn) return undefined
+  // Loaded when a node is run: libp2p takes its time.
+  const { AcnNode } = await import('@parley/acn/node')
+  return AcnNode.start({ ...settings.acn, ...(log && { log }) }, signal)
+}
+
+async function acnStatus(acn: AcnNode, { acn: settings }: ParleySettings): Promise<AcnStatus> {
+  const { host, router } = acn
+  const { registrations, notDelivered } = await acn.store.count()
+  const { multiaddr, delegatePort, mailboxPort, monitoringPort } = acn
+  const entryPeers = settings?.settings.entryPeers.length ?? 0
+  return {
+    peerId: host.peerId,
+    ...(multiaddr !== undefined && { multiaddr }),
+    entryPeers: { configured: entryPeers, connected: host.connectedEntryPeers.length },
+    connectedPeers: host.connectedPeers.length,
+    agents: registrations,
+    waiting: router.waiting,
+    notDelivered,
+    ...(delegatePort !== undefined && { delegatePort }),
+    ...(mailboxPort !== undefined && { mailboxPort }),
+    ...(monitoringPort !== undefined && { monitoringPort }),
+  }
+}
+
+async function firstLine(key: string, file: string): Promise<string> {
+  try {
+    const [line = ''] = (await readFile(file, 'utf8')).split(/\r?\n/)
+    if (line !== '') return line
+  } catch (cause) {
+    const { code = 'unreadable' } = cause as NodeJS.ErrnoException
+    throw new SettingsError(key, `the file cannot be read: ${code}`, { cause })
+  }
+  throw new SettingsError(key, 'the file has nothing in its first line')
+}
