@@ -2,7 +2,8 @@
 // no I/O.
 
 /** Folders whose files turn bytes into values and back, or state into state: no I/O of any kind. */
-const PURE = '^packages/(smp/src/protocol|acn/src/(protocol|record)|agent/src/(ratchet|links|protocol))/'
+const PURE =
+  '^packages/(smp/src/protocol|acn/src/(protocol|record)|agent/src/(ratchet|links|protocol)|parley/src/card)/'
 const IO_MODULES =
   '^(node:)?(fs|fs/promises|net|tls|dgram|dns|dns/promises|http|http2|https|child_process|worker_threads|cluster|readline|process|timers|timers/promises)$'
 
@@ -84,6 +85,12 @@ export default {
       from: { path: '^packages/agent/src/(ratchet|links|protocol)/' },
       comment: 'The error type is pure too, and what is wrong with a link is said with it.',
       to: { path: '^packages/agent/src/', pathNot: '^packages/agent/src/((ratchet|links|protocol)/|agent-error)' },
+    },
+    {
+      name: 'cards-stay-below',
+      severity: 'error',
+      from: { path: '^packages/parley/src/card/' },
+      to: { path: '^packages/parley/src/', pathNot: '^packages/parley/src/card/' },
     },
     {
       name: 'packages-meet-at-their-exports',
