@@ -104,11 +104,11 @@ export function checkLinkBinding(
   }
   const held = readHeld(signedCard, { ...options, expectedAddress: address })
   if (held.card.sequence !== sequence) throw new CardError('LINK_MISMATCH', 'link holds another card than it names')
-  if (isSame) {
-    // Also finds another card of the same sequence.
-    if (held.kind === known.kind) isNewCard(held.card, { sequence, digest: cardDigest(known.card) })
+  if (isSame && held.kind === known.kind) {
+    // Throws when it is another card of the same sequence.
+    isNewCard(held.card, { sequence, digest: cardDigest(known.card) })
     // The card with its attachment, where it came without.
-    return held.kind === known.kind && held.attachment ? held : known
+    return held.attachment ? held : known
   }
   if (!beats(held, known)) throw new CardError('LINK_MISMATCH', 'link holds a card that counts less')
   return held

@@ -89,6 +89,7 @@ function fieldsOf({ card, proof, attachment }: SignedCard): Uint8Array {
 
 function flawOf({ card, proof, attachment }: SignedCard): string | undefined {
   if (proof.signature.length === 0) return 'signed card without signature'
+  if (proof.kind === 'represented' && proof.record.address === '') return 'signed card without record'
   if (fieldsOf({ card, proof }).length > MAX_SIGNED_CARD) return 'signed card is too long'
   if (!attachment) return undefined
   if (!card.attachment) return 'attachment that the card does not name'
