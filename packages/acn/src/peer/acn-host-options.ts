@@ -59,6 +59,12 @@ export interface RequestOptions {
   readonly signal?: AbortSignal
 }
 
+/** What a channel takes. */
+export interface ChannelOptions {
+  /** Longest body of a frame, in bytes; that of the host by default. */
+  readonly maxFrameLength?: number
+}
+
 /** Where an envelope goes: a {@link Resolution} is one. */
 export interface Route {
   readonly peerId: string

@@ -12,7 +12,7 @@ import {
   statusOf,
 } from '../protocol/index.ts'
 import { ProofCache } from '../record/index.ts'
-import type { AcnHostOptions, RequestOptions, Route } from './acn-host-options.ts'
+import type { AcnHostOptions, ChannelOptions, RequestOptions, Route } from './acn-host-options.ts'
 import { DhtNode } from './dht/dht-node.ts'
 import { AddressLookup, type LookupOptions, type Provider, type Resolution } from './dht/lookup.ts'
 import { PeerIds } from './dht/peer-ids.ts'
@@ -273,18 +273,23 @@ export class AcnHost {
    * Opens a channel of frames to a peer, for a protocol of Parley's own.
    * @throws when the peer cannot be reached or does not speak the protocol
    */
-  async openChannel(peerId: string, protocol: string, options: RequestOptions = {}): Promise<FrameChannel> {
+  async openChannel(
+    peerId: string,
+    protocol: string,
+    { maxFrameLength = this.limits.frameLength, ...options }: RequestOptions & ChannelOptions = {},
+  ): Promise<FrameChannel> {
     const stream = await this.#open(peerId, protocol, options)
-    return new FrameChannel(stream, this.limits.frameLength)
+    return new FrameChannel(stream, maxFrameLength)
   }
 
   /** Serves channels that other peers open. What the handler throws breaks the channel off. */
   async serveChannels(
     protocol: string,
     handler: (channel: FrameChannel, from: RemotePeer, signal: AbortSignal) => Promise<void>,
+    { maxFrameLength = this.limits.frameLength }: ChannelOptions = {},
   ): Promise<void> {
     await this.#handle(protocol, async (stream, connection) => {
-      const channel = new FrameChannel(stream, this.limits.frameLength)
+      const channel = new FrameChannel(stream, maxFrameLength)
       const from = remotePeerOf(connection)
       try {
         await handler(channel, from, this.#abort.signal)

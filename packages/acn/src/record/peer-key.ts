@@ -1,6 +1,6 @@
 import { toHex } from '@parley/core/encoding'
 import { peerIdOf } from '../protocol/index.ts'
-import { secp256k1PublicKey, signSha256, verifySha256 } from './secp256k1.ts'
+import { secp256k1PublicKey, sharedSecret, signSha256, verifySha256 } from './secp256k1.ts'
 
 /** A peer's identity: its secp256k1 key, with the names that follow from it. Never shows the private key. */
 export class PeerKey {
@@ -31,6 +31,14 @@ export class PeerKey {
   /** DER signature over SHA-256 of the message: deterministic, as libp2p makes it. */
   sign(message: Uint8Array): Uint8Array {
     return signSha256(this.#privateKey, message, 'der')
+  }
+
+  /**
+   * The secret (32 bytes) that this peer shares with the owner of a compressed secp256k1 key (33 bytes), from which keys
+   * are to be derived. Undefined when the key is none.
+   */
+  shareSecret(publicKey: Uint8Array): Uint8Array | undefined {
+    return sharedSecret(this.#privateKey, publicKey)
   }
 }
 

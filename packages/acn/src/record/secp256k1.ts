@@ -1,4 +1,4 @@
-import { createECDH, createPublicKey, hash, verify as verifyNatively } from 'node:crypto'
+import { createECDH, createPublicKey, type ECDH, hash, verify as verifyNatively } from 'node:crypto'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 
 /** Length of a private key. */
@@ -14,14 +14,32 @@ const SPKI_PREFIX = Buffer.from('3036301006072a8648ce3d020106052b8104000a032200'
  * @throws RangeError when the bytes are no private key; never holds them
  */
 export function secp256k1PublicKey(privateKey: Uint8Array): Uint8Array {
+  return new Uint8Array(ecdhOf(privateKey).getPublicKey(null, 'compressed'))
+}
+
+function ecdhOf(privateKey: Uint8Array): ECDH {
   const ecdh = createECDH('secp256k1')
   try {
     if (privateKey.length !== SECP256K1_PRIVATE_KEY_LENGTH) throw new RangeError('length')
     ecdh.setPrivateKey(privateKey)
+    return ecdh
   } catch {
     throw new RangeError('privateKey must be a secp256k1 private key of 32 bytes')
   }
-  return new Uint8Array(ecdh.getPublicKey(null, 'compressed'))
+}
+
+/**
+ * The secret (32 bytes) that a private key shares with the owner of a compressed public key (33 bytes): X of their
+ * common point. Undefined when the public key is none.
+ * @throws RangeError when the private key is none
+ */
+export function sharedSecret(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined {
+  const ecdh = ecdhOf(privateKey)
+  try {
+    return new Uint8Array(ecdh.computeSecret(publicKey))
+  } catch {
+    return undefined
+  }
 }
 
 /** How a signature is written: 64 bytes r‖s, or a DER sequence of both. */

@@ -87,7 +87,7 @@ export function encodeContactCard(card: ContactCard): Uint8Array {
 
 /**
  * The card that these bytes are the encoding of. Its fields have the form that they must have; what they say is for
- * {@link import('./verify-card.ts').verifyCard} to check.
+ * `verifyCard` to check.
  * @throws DecodeError for all else
  */
 export function decodeContactCard(bytes: Uint8Array): ContactCard {

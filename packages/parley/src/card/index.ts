@@ -37,6 +37,8 @@ export {
 } from './signed-card.ts'
 export {
   type CardKind,
+  holdsAt,
+  knownCard,
   type VerifiedCard,
   type VerifyCardOptions,
   verifyCard,

@@ -1,5 +1,5 @@
 import { AcnStatusError, MAX_RECORD_FIELD, peerPublicKeyFromHex } from '@parley/acn/protocol'
-import { ledgerOf, type ProofCache, verifyPeerSignature, verifyRepresentation } from '@parley/acn/record'
+import { isValidAt, ledgerOf, type ProofCache, verifyPeerSignature, verifyRepresentation } from '@parley/acn/record'
 import { sha256 } from '@parley/core/crypto'
 import { DecodeError, equalBytes } from '@parley/core/encoding'
 import { CardError } from './card-error.ts'
@@ -62,17 +62,31 @@ export function verifySignedCard(
   if (attachment && !(card.attachment && equalBytes(sha256(attachment), card.attachment.digest))) {
     throw new CardError('BAD_ATTACHMENT', 'attachment is not the one that the card names')
   }
-  const common = { card, signed, ...(attachment && { attachment }) }
-  if (proof.kind === 'represented') {
-    return { ...common, kind: 'represented', representative: checkRepresented(card, proof, now, cache) }
-  }
-  if (
+  if (proof.kind === 'represented') checkRepresented(card, proof, now, cache)
+  else if (
     proof.signature.length > MAX_RECORD_FIELD ||
     !ledger.verify(card.publicKey, ledgerSigningText(card), proof.signature)
   ) {
     throw new CardError('BAD_SIGNATURE', 'card is not signed by its ledger key')
   }
-  return { ...common, kind: 'ledger' }
+  return knownCard(signed)
+}
+
+/** A card that {@link verifyCard} has found valid before, read again; whether it still holds is another question. */
+export function knownCard(signed: SignedCard): VerifiedCard {
+  const { card, proof, attachment } = signed
+  const common = { card, signed, ...(attachment && { attachment }) }
+  if (proof.kind === 'ledger') return { ...common, kind: 'ledger' }
+  return { ...common, kind: 'represented', representative: proof.record.peerPublicKey }
+}
+
+/**
+ * Whether a card that was found valid before holds now: its dates, and those of the record that it stands on.
+ * @param now milliseconds since 1970
+ */
+export function holdsAt({ card, signed: { proof } }: VerifiedCard, now: number): boolean {
+  if (card.notAfter <= now || card.notBefore > now + CARD_SKEW) return false
+  return proof.kind === 'ledger' || isValidAt(proof.record, now)
 }
 
 function read(bytes: Uint8Array): SignedCard {
@@ -90,13 +104,12 @@ function checkTimes({ issuedAt, notBefore, notAfter, sequence }: ContactCard, no
   if (notAfter <= now) throw new CardError('EXPIRED', 'card has expired')
 }
 
-/** Returns the representative. */
 function checkRepresented(
   card: ContactCard,
   { record, signature }: Extract<SignedCard['proof'], { kind: 'represented' }>,
   now: number,
   cache: ProofCache | undefined,
-): string {
+): void {
   if (record.ledgerId !== card.ledgerId || record.publicKey !== card.publicKey) {
     throw new CardError('BAD_RECORD', 'record is of another agent')
   }
@@ -109,5 +122,4 @@ function checkRepresented(
   if (!verifyPeerSignature(peerPublicKeyFromHex(record.peerPublicKey), peerSigningText(card), signature)) {
     throw new CardError('BAD_SIGNATURE', 'card is not signed by the peer that the record names')
   }
-  return record.peerPublicKey
 }

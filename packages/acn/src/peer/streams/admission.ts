@@ -16,7 +16,8 @@ interface PeerAccount {
   at: number
 }
 
-type AdmissionLimits = Pick<
+/** What an {@link Admission} keeps to. */
+export type AdmissionLimits = Pick<
   PeerLimits,
   'answering' | 'answeringPerPeer' | 'streamRatePerPeer' | 'streamBurstPerPeer' | 'rememberedPeers'
 >
