@@ -1,5 +1,6 @@
 export { ChannelError, type ChannelErrorCode } from './channel-error.ts'
 export { Channels } from './channels.ts'
+export { DEFAULT_LIMITS } from './limits.ts'
 export type {
   ChannelEnvelope,
   ChannelEventName,
@@ -17,4 +18,3 @@ export type {
   RequestPolicy,
   RequestRefusal,
 } from './types.ts'
-export type { ChannelPeerCard } from './verified-card.ts'

@@ -1,6 +1,6 @@
 import type { Agent } from '@parley/agent'
 import type { PrivateKey } from '@parley/core/crypto'
-import type { ChannelPeerCard } from './verified-card.ts'
+import type { VerifiedCard } from '../card/index.ts'
 
 /** Who may open a channel to an agent of ours, by ledger address that its request has proven. */
 export type RequestPolicy =
@@ -60,7 +60,7 @@ export interface ChannelsOptions {
    * Asked about a card that came with a request or a proof and is valid in itself: false refuses it, for instance
    * because a newer card of the address is known.
    */
-  readonly acceptCard?: ((card: ChannelPeerCard) => boolean | Promise<boolean>) | undefined
+  readonly acceptCard?: ((card: VerifiedCard) => boolean | Promise<boolean>) | undefined
   readonly log?: ((entry: ChannelLogEntry) => void) | undefined
   /** Milliseconds since 1970. Default Date.now. */
   readonly now?: (() => number) | undefined

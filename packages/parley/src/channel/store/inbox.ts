@@ -44,19 +44,23 @@ export function countInbox(db: Db, pairId: number): { count: number; bytes: numb
   return db.get<{ count: number; bytes: number }>(sql, pairId) as { count: number; bytes: number }
 }
 
-/** The application has taken (0) or refused an envelope: wherever it came, that is known. */
+/**
+ * The application has taken (0) or refused an envelope: wherever it came, that is known.
+ * @returns false when that was so before, or the envelope was dropped
+ */
 export function settleIncoming(
   db: Db,
   pairId: number,
   { inId, id }: Pick<IncomingEnvelope, 'inId' | 'id'>,
   status: number,
   now: number,
-): void {
-  db.run('DELETE FROM inbox WHERE in_id = ?', inId)
+): boolean {
+  if (db.run('DELETE FROM inbox WHERE in_id = ?', inId) === 0) return false
   db.run('UPDATE seen SET status = ?, at = ? WHERE pair_id = ? AND envelope_id = ?', status, now, pairId, id)
   const sql = `UPDATE arrivals SET status = ? WHERE envelope_id = ?
     AND conn_id IN (SELECT conn_id FROM links WHERE pair_id = ?)`
   db.run(sql, status, id, pairId)
+  return true
 }
 
 /**

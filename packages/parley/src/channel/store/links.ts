@@ -13,6 +13,8 @@ export interface LinkRecord {
   readonly pairId: number
   readonly role: ChannelRole
   readonly createdAt: number
+  /** The request that it answers. */
+  readonly invId: string | undefined
   state: LinkState
   openedAt: number | undefined
   pq: boolean
@@ -41,6 +43,7 @@ interface LinkRow {
   readonly opened_at: number | null
   readonly pq: number
   readonly peer_key: Uint8Array
+  readonly inv_id: string | null
   readonly hello_sent: number
   readonly snd_number: number
   readonly snd_handed: number
@@ -60,16 +63,12 @@ interface LinkRow {
 }
 
 /** What a new link starts with. */
-export type NewLink = Pick<LinkRecord, 'connId' | 'pairId' | 'role' | 'createdAt' | 'peerKey'>
+export type NewLink = Pick<LinkRecord, 'connId' | 'pairId' | 'role' | 'createdAt' | 'peerKey' | 'invId'>
 
 /** A link on which nothing has happened. */
-export function newLink({ connId, pairId, role, createdAt, peerKey }: NewLink): LinkRecord {
+export function newLink(link: NewLink): LinkRecord {
   return {
-    connId,
-    pairId,
-    role,
-    createdAt,
-    peerKey,
+    ...link,
     state: 'opening',
     openedAt: undefined,
     pq: false,
@@ -90,9 +89,9 @@ export function newLink({ connId, pairId, role, createdAt, peerKey }: NewLink): 
 }
 
 /** Adds a link; one that is there already stays as it is. */
-export function insertLink(db: Db, { connId, pairId, role, state, createdAt, peerKey }: LinkRecord): void {
+export function insertLink(db: Db, { connId, pairId, role, state, createdAt, peerKey, invId }: LinkRecord): void {
   db.run(
-    `INSERT INTO links (conn_id, pair_id, role, state, created_at, peer_key) VALUES (?, ?, ?, ?, ?, ?)
+    `INSERT INTO links (conn_id, pair_id, role, state, created_at, peer_key, inv_id) VALUES (?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (conn_id) DO NOTHING`,
     connId,
     pairId,
@@ -100,6 +99,7 @@ export function insertLink(db: Db, { connId, pairId, role, state, createdAt, pee
     state,
     createdAt,
     peerKey,
+    invId ?? null,
   )
 }
 
@@ -173,6 +173,7 @@ function recordOf(row: LinkRow): LinkRecord {
     openedAt: row.opened_at ?? undefined,
     pq: row.pq === 1,
     peerKey: row.peer_key,
+    invId: row.inv_id ?? undefined,
     helloSent: row.hello_sent === 1,
     sndNumber: row.snd_number,
     sndHanded: row.snd_handed,

@@ -5,7 +5,6 @@ import type { OutgoingEnvelope, Position } from '../protocol/index.ts'
 export interface UnplacedEnvelope {
   readonly outId: number
   readonly id: Uint8Array
-  readonly bytes: Uint8Array
 }
 
 /** A numbered message that the peer has not stored yet. `end` is exclusive. */
@@ -41,9 +40,15 @@ export function countOutbox(db: Db, pairId: number): { count: number; bytes: num
 
 /** The next envelopes without a place, oldest first. */
 export function unplaced(db: Db, pairId: number, limit: number): UnplacedEnvelope[] {
-  const sql = `SELECT out_id AS outId, envelope_id AS id, bytes FROM outbox
+  const sql = `SELECT out_id AS outId, envelope_id AS id FROM outbox
     WHERE pair_id = ? AND conn_id IS NULL ORDER BY out_id LIMIT ?`
   return db.all<UnplacedEnvelope>(sql, pairId, limit)
+}
+
+/** Bytes of an envelope that waits. */
+export function outgoingBytes(db: Db, outId: number): Uint8Array {
+  return (db.get<{ bytes: Uint8Array }>('SELECT bytes FROM outbox WHERE out_id = ?', outId) as { bytes: Uint8Array })
+    .bytes
 }
 
 export function hasUnplaced(db: Db, pairId: number): boolean {
@@ -55,11 +60,17 @@ export function placeOutgoing(db: Db, outId: number, connId: string, seq: number
   db.run('UPDATE outbox SET conn_id = ?, seq = ? WHERE out_id = ?', connId, seq, outId)
 }
 
-/** Envelopes with a place, from one to another, inclusive, in order. */
+/**
+ * Envelopes at places of a link, from one to another, inclusive, in order. Where none is any more, because it got a place
+ * on another link or is done, it is gone.
+ */
 export function placed(db: Db, connId: string, from: number, to: number): OutgoingEnvelope[] {
-  const sql = 'SELECT seq, envelope_id, bytes FROM outbox WHERE conn_id = ? AND seq BETWEEN ? AND ? ORDER BY seq'
-  const rows = db.all<PlacedRow>(sql, connId, from, to)
-  return rows.map(({ seq, envelope_id: id, bytes }) => ({ seq, id, ...(bytes && { bytes }) }))
+  const sql = 'SELECT seq, envelope_id, bytes FROM outbox WHERE conn_id = ? AND seq BETWEEN ? AND ?'
+  const rows = new Map(db.all<PlacedRow>(sql, connId, from, to).map((row) => [row.seq, row]))
+  return Array.from({ length: to - from + 1 }, (_, i) => {
+    const row = rows.get(from + i)
+    return { seq: from + i, id: row?.envelope_id ?? new Uint8Array(), ...(row?.bytes && { bytes: row.bytes }) }
+  })
 }
 
 /** All envelopes of the pair lose their place: they will be sent on another link. Those whose time is over are gone. */
@@ -183,4 +194,16 @@ export function placeOf(
 ): { readonly connId: string | null; readonly seq: number | null } | undefined {
   const sql = 'SELECT conn_id AS connId, seq FROM outbox WHERE pair_id = ? AND envelope_id = ? AND bytes IS NOT NULL'
   return db.get<{ connId: string | null; seq: number | null }>(sql, pairId, id)
+}
+
+/** The first place on a link of which the peer has not stored everything. */
+export function placesStored(
+  db: Db,
+  { connId, sndSeq, sndOffset }: { readonly connId: string; readonly sndSeq: number; readonly sndOffset: number },
+): number {
+  const first = db.get<{ seq: number | null }>(
+    'SELECT min(start_seq) AS seq FROM flights WHERE conn_id = ?',
+    connId,
+  )?.seq
+  return first ?? (sndOffset > 0 ? sndSeq : sndSeq + 1)
 }

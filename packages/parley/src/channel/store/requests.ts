@@ -1,13 +1,18 @@
 import type { Db } from '../../store/index.ts'
 
+/** True when another request with the same signature came before. */
+export function isReplayed(db: Db, digest: Uint8Array, invId: string): boolean {
+  const known = db.get<{ inv_id: string }>('SELECT inv_id FROM requests WHERE digest = ?', digest)
+  return known !== undefined && known.inv_id !== invId
+}
+
 /**
  * Remembers a request by its signature.
  * @returns false when another request with the same signature came before
  */
 export function rememberRequest(db: Db, digest: Uint8Array, invId: string, expiresAt: number): boolean {
-  const known = db.get<{ inv_id: string }>('SELECT inv_id FROM requests WHERE digest = ?', digest)
-  if (known) return known.inv_id === invId
-  db.run('INSERT INTO requests (digest, inv_id, expires_at) VALUES (?, ?, ?)', digest, invId, expiresAt)
+  if (isReplayed(db, digest, invId)) return false
+  db.run('INSERT OR IGNORE INTO requests (digest, inv_id, expires_at) VALUES (?, ?, ?)', digest, invId, expiresAt)
   return true
 }
 

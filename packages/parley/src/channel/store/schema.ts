@@ -24,6 +24,7 @@ const channelsMigration: Migration = {
       opened_at INTEGER,                -- when both sides had proven who they are
       pq INTEGER NOT NULL DEFAULT 0,
       peer_key BLOB NOT NULL,           -- the peer's channel key
+      inv_id TEXT,                      -- the request that it answers
       hello_sent INTEGER NOT NULL DEFAULT 0,
       snd_number INTEGER NOT NULL DEFAULT 0,    -- last number given to a message
       snd_handed INTEGER NOT NULL DEFAULT 0,    -- last number that the agent has accepted
@@ -45,7 +46,7 @@ const channelsMigration: Migration = {
 
     -- Envelopes to send, until the peer's application has taken them.
     CREATE TABLE outbox (
-      out_id INTEGER PRIMARY KEY,
+      out_id INTEGER PRIMARY KEY AUTOINCREMENT,
       pair_id INTEGER NOT NULL REFERENCES pairs ON DELETE CASCADE,
       envelope_id BLOB NOT NULL,
       bytes BLOB,                       -- null when its time is over but its place on the link is not free yet
@@ -82,7 +83,7 @@ const channelsMigration: Migration = {
 
     -- Envelopes of the peer that the application has not taken.
     CREATE TABLE inbox (
-      in_id INTEGER PRIMARY KEY,
+      in_id INTEGER PRIMARY KEY AUTOINCREMENT,
       pair_id INTEGER NOT NULL REFERENCES pairs ON DELETE CASCADE,
       envelope_id BLOB NOT NULL,
       bytes BLOB NOT NULL
