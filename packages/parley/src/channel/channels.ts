@@ -485,11 +485,11 @@ export class Channels implements AsyncDisposable {
   #cleanUp(): void {
     const { limits, after } = this.#context
     this.#run('cleaning up', this.#cleanUpOnce())
-    after(Math.min(CLEANUP_INTERVAL, limits.lifetime), () => this.#cleanUp())
+    after(Math.min(CLEANUP_INTERVAL, limits.lifetime, limits.requestAgain), () => this.#cleanUp())
   }
 
   async #cleanUpOnce(): Promise<void> {
-    const { db, now, events, pairs, links, limits } = this.#context
+    const { db, now, events, pairs } = this.#context
     const byId = new Map([...pairs.values()].map((pair) => [pair.record.pairId, pair]))
     const expired = await db.transaction((tx) => {
       forgetOld(tx, now(), HISTORY)
@@ -509,11 +509,7 @@ export class Channels implements AsyncDisposable {
     }
     // Room for those who wait to send.
     if (expired.length > 0) for (const { sender } of this.#parts.values()) sender.kick()
-    for (const link of links.values()) {
-      const { record } = link
-      const isPending = record.state === 'opening' || record.state === 'connected'
-      if (isPending && now() - record.createdAt >= limits.openLifetime) this.#openings.lost(link)
-    }
+    this.#openings.cleanUp()
   }
 
   #run(what: string, work: Promise<unknown>): void {

@@ -16,6 +16,7 @@ export const DEFAULT_LIMITS: ChannelLimits = {
   lifetime: DAY,
   ackDelay: 50,
   openLifetime: DAY,
+  requestAgain: 10 * MINUTE,
   holdRequest: MINUTE,
   requestAge: DAY,
   verifications: { perSecond: 200, burst: 400 },

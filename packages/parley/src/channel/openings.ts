@@ -183,10 +183,28 @@ export class Openings {
     }
   }
 
+  /**
+   * Gives up what has come to nothing for too long. A request without an answer is sent again now and then: the peer may
+   * have had too many at that time.
+   */
+  cleanUp(): void {
+    const { links, limits, now } = this.#context
+    for (const link of links.values()) {
+      const { record, pair } = link
+      if (link.isRemoved || (record.state !== 'opening' && record.state !== 'connected')) continue
+      const age = now() - record.createdAt
+      const isUnanswered = record.role === OPENER && record.state === 'opening' && !link.busy && !link.isAnswered
+      const isRepeated = isUnanswered && age >= limits.requestAgain * 6 ** pair.repeats
+      if (isRepeated) pair.repeats++
+      if (isRepeated || age >= limits.openLifetime) this.lost(link)
+    }
+  }
+
   /** CONF: the peer has answered an own request. */
   async confirmed(link: Link, { connId, confId }: AgentEventOf<'CONF'>): Promise<void> {
     if (link.record.role !== OPENER || link.record.state === 'closing') return
     try {
+      link.isAnswered = true
       await this.#context.agent.allowConnection(connId, confId, NOTHING)
       this.#context.step('confirmation allowed')
     } catch (error) {
@@ -296,6 +314,7 @@ export class Openings {
       return true
     })
     if (!opened) return
+    pair.repeats = 0
     step('channel open')
     const kind = storedCard(pair)?.proof.kind ?? 'represented'
     events.emit('opened', { local: pair.local, peer: pair.peer, pq: record.pq, card: kind })

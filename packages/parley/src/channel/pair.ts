@@ -27,6 +27,8 @@ export class Link {
   /** Something is being done to establish it. */
   busy = false
   isRemoved = false
+  /** The peer has answered the own request. */
+  isAnswered = false
 
   constructor(record: LinkRecord, pair: Pair) {
     this.record = record
@@ -59,6 +61,8 @@ export class Pair {
   /** The last envelope that the application was given, and those it has not answered. */
   lastGiven = 0
   readonly given = new Set<number>()
+  /** Requests that were sent again since the last channel. */
+  repeats = 0
   /** The peer has refused: nothing is opened until somebody asks for it. */
   refused = false
 

@@ -27,6 +27,8 @@ export interface ChannelLimits {
   readonly ackDelay: number
   /** How long an own request, or an accepted one, may stay without a proof of the peer. */
   readonly openLifetime: number
+  /** When a request without an answer is sent again for the first time; each next time takes six times as long. */
+  readonly requestAgain: number
   /** How long a request of the peer is held while an own one has precedence. */
   readonly holdRequest: number
   /** How old a request may be. */

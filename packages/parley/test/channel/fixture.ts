@@ -164,8 +164,10 @@ export class TestNode {
   /** Text of the envelopes that were given, in order. */
   received: string[] = []
   readonly steps: string[] = []
+  readonly logged: string[] = []
   contactConnId = ''
   contactLink = ''
+  fullLink = ''
   signed: SignedCard | undefined
   #expectations: Expectation[] = []
   #agent: Agent | undefined
@@ -224,6 +226,7 @@ export class TestNode {
       const created = await this.#agent.createConnection({ mode: 'contact' })
       this.contactConnId = created.connId
       this.contactLink = created.shortLink ?? ''
+      this.fullLink = created.link
     }
     this.signed ??= await this.identity.card(this.contactLink)
   }
@@ -237,9 +240,9 @@ export class TestNode {
       acceptCard,
       limits: { retry: { initial: 50, max: 200 }, ...limits },
       ...(pq !== undefined && { pq }),
-      log: ({ message }) => {
+      log: ({ message, error }) => {
         if (message.startsWith('step: ')) this.steps.push(message.slice(6))
-        else if (process.env.PARLEY_TEST_LOG) console.error(this.identity.name, message)
+        else this.logged.push(error === undefined ? message : `${message}: ${error}`)
       },
     })
     for (const name of NAMES) {
@@ -293,7 +296,11 @@ export class TestNode {
     const expectation = { matches, resolve }
     const timer = setTimeout(() => {
       const names = this.seen.map((item) => item.name).join(', ')
-      reject(new Error(`${this.identity.name}: no ${name} ${JSON.stringify(fields)}; seen: ${names}`))
+      reject(
+        new Error(
+          `${this.identity.name}: no ${name} ${JSON.stringify(fields)}; seen: ${names}; log: ${this.logged.join(', ')}`,
+        ),
+      )
     }, timeout)
     this.#expectations.push(expectation)
     try {
