@@ -131,7 +131,7 @@ export class Openings {
       pair.record.cardFailed = reason
       savePair(tx, pair.record)
     })
-    events.emit('cardNeeded', { local: pair.local, peer: pair.peer, reason })
+    if (pair.waiting.count > 0 || pair.record.wanted) events.emit('cardNeeded', { ...pair.names, reason })
   }
 
   /**
@@ -385,20 +385,10 @@ export class Openings {
     const { local, peer } = pair
     if (reason === 'refused' || reason === 'protocol') pair.refused = true
     if (reason !== undefined) this.#context.events.emit('closed', { local, peer, reason })
-    if (reason === 'moved') {
-      this.#context.run('moved peer', this.#moved(pair))
-      return
-    }
-    this.ensure(pair)
-  }
-
-  async #moved(pair: Pair): Promise<void> {
-    await this.#context.db.transaction((tx) => {
-      pair.record.cardFailed = 'the peer has moved'
-      savePair(tx, pair.record)
-    })
-    if (pair.waiting.count === 0 && !pair.record.wanted) return
-    this.#context.events.emit('cardNeeded', { local: pair.local, peer: pair.peer, reason: 'the peer has moved' })
+    // The card that is known leads elsewhere now, or to somebody else.
+    if (reason === 'moved') this.#context.run('moved peer', this.#cardFailed(pair, 'the peer has moved'))
+    else if (reason === 'proof') this.#context.run('proof', this.#cardFailed(pair, 'the peer proved nothing'))
+    else this.ensure(pair)
   }
 
   /** Takes a link down; with a code the peer is told why, after what is on its way. */

@@ -24,7 +24,8 @@ const WRONG: readonly (readonly [string, Change])[] = [
 
 async function start(world: World) {
   const router = await world.router()
-  const node = await world.node(new Identity('owner'), router)
+  const limits = { requestsPerAddress: { perSecond: 1, burst: 20 } }
+  const node = await world.node(new Identity('owner'), router, { limits })
   const raw = await RawPeer.start(world, new Identity('peer'), router)
   return { router, node, raw }
 }
