@@ -10,7 +10,7 @@ import { isGone, isNotFound, reasonOf } from './failures.ts'
 import { CLEANUP_INTERVAL, DEFAULT_LIMITS, HISTORY, TRY_AGAIN } from './limits.ts'
 import { Openings } from './openings.ts'
 import { Link, Pair } from './pair.ts'
-import { cardBytes, isNoOlder } from './peer-card.ts'
+import { cardBytes, isNoOlder, storedCard } from './peer-card.ts'
 import { type ChannelMessage, decodeChannelMessage, ENVELOPE_ID_LENGTH, MAX_ENVELOPE } from './protocol/index.ts'
 import { Receiver } from './receiver.ts'
 import { Sender } from './sender.ts'
@@ -211,6 +211,7 @@ export class Channels implements AsyncDisposable {
       throw new ChannelError('NO_CONTACT', 'card leads nowhere, or to somebody else')
     }
     const pair = await this.#pairOf(local, peer)
+    const before = storedCard(pair)?.card.contactLink
     await this.#context.db.transaction((tx) => {
       if (isNoOlder(pair, card)) pair.record.card = cardBytes(card)
       pair.record.cardFailed = undefined
@@ -218,7 +219,8 @@ export class Channels implements AsyncDisposable {
       pair.refused = false
       savePair(tx, pair.record)
     })
-    this.#openings.ensure(pair)
+    if (before !== undefined && before !== storedCard(pair)?.card.contactLink) this.#openings.restart(pair)
+    else this.#openings.ensure(pair)
   }
 
   /** Whether there is a channel with the peer, proven by both sides, or one is being opened. */

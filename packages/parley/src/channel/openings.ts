@@ -26,6 +26,8 @@ import { savePair } from './store/pairs.ts'
 import type { CloseReason } from './types.ts'
 
 const NOTHING = new Uint8Array()
+const MOVED = 'the peer has moved'
+const NO_PROOF = 'the peer proved nothing'
 
 /** What other parts do when links come and go. */
 export interface OpeningsHooks {
@@ -61,6 +63,15 @@ export class Openings {
     )
   }
 
+  /** The peer's card leads elsewhere now: a request that has no answer is of no use. */
+  restart(pair: Pair): void {
+    for (const link of pair.living) {
+      const { record, isAnswered, busy } = link
+      if (record.role === OPENER && record.state === 'opening' && !isAnswered && !busy) this.lost(link)
+    }
+    this.ensure(pair)
+  }
+
   /** A join that was interrupted is done again by {@link ensure}: it has the same keys. */
   interrupted(link: Link): void {
     link.busy = true
@@ -71,12 +82,15 @@ export class Openings {
   async #join(pair: Pair): Promise<void> {
     const { agent, limits, pq, closing, step } = this.#context
     let delay = limits.retry.initial
+    let triedLink: string | undefined
     while (!closing.aborted) {
       const card = storedCard(pair)?.card
+      if (triedLink !== undefined && triedLink !== card?.contactLink) await this.#forgetUnsent(pair, OPENER)
       const local = this.#context.locals.get(pair.local)
       if (!local || pair.active) return
       if (card?.contactLink === undefined) return this.#cardFailed(pair, 'the peer has no contact address')
       const { contactLink, channelKey } = card
+      triedLink = contactLink
       const info = ({ connId, keyAgreement = NOTHING }: { connId: string; keyAgreement?: Uint8Array }) => {
         this.#prepared(pair, connId, OPENER, channelKey)
         const request = { signedCard: local.card(), issuedAt: this.#context.now() }
@@ -87,6 +101,8 @@ export class Openings {
         const link = this.#context.links.get(connId)
         if (link) link.busy = false
         step('request sent')
+        // A newer card came meanwhile: it leads elsewhere.
+        if (storedCard(pair)?.card.contactLink !== contactLink) this.restart(pair)
         return
       } catch (error) {
         if (closing.aborted) return
@@ -296,6 +312,7 @@ export class Openings {
     const { events, log } = this.#context
     const { local, peer } = link.pair
     log({ level: 'warn', message: 'the peer could not prove who it is', local, peer })
+    if (!link.pair.active) link.pair.record.cardFailed = NO_PROOF
     await this.remove(link)
     events.emit('proofFailed', { local, peer })
     this.#changed(link.pair, 'proof')
@@ -352,6 +369,9 @@ export class Openings {
 
   /** The peer has closed. */
   async closedByPeer(link: Link, code: CloseCode): Promise<void> {
+    // Before the link is gone: nothing is to be opened with a card that leads to where the peer is not any more.
+    if (code === 'moved') link.pair.record.cardFailed = MOVED
+    if (code === 'refused') link.pair.refused = true
     await this.remove(link)
     if (code !== 'superseded') this.#changed(link.pair, code)
     else this.#changed(link.pair, undefined)
@@ -365,6 +385,7 @@ export class Openings {
       local: link.pair.local,
       peer: link.pair.peer,
     })
+    link.pair.refused = true
     await this.remove(link, 'protocol')
     this.#changed(link.pair, 'protocol')
   }
@@ -381,13 +402,17 @@ export class Openings {
 
   /** A link is gone: another takes its place, or a new one is opened. */
   #changed(pair: Pair, reason: CloseReason | undefined): void {
-    if (pair.active) return
+    if (pair.active) {
+      // The one that is left works with what is known.
+      if (reason === 'moved') pair.record.cardFailed = undefined
+      pair.refused = false
+      return
+    }
     const { local, peer } = pair
-    if (reason === 'refused' || reason === 'protocol') pair.refused = true
     if (reason !== undefined) this.#context.events.emit('closed', { local, peer, reason })
     // The card that is known leads elsewhere now, or to somebody else.
-    if (reason === 'moved') this.#context.run('moved peer', this.#cardFailed(pair, 'the peer has moved'))
-    else if (reason === 'proof') this.#context.run('proof', this.#cardFailed(pair, 'the peer proved nothing'))
+    if (reason === 'moved') this.#context.run('moved peer', this.#cardFailed(pair, MOVED))
+    else if (reason === 'proof') this.#context.run('proof', this.#cardFailed(pair, NO_PROOF))
     else this.ensure(pair)
   }
 

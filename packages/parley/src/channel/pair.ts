@@ -16,6 +16,8 @@ export class Link {
   ackNow = false
   ackForced = false
   stopAckTimer: (() => void) | undefined
+  /** The timer is that of news which the peer's application waits for. */
+  isAckSoon = false
   /** The peer is to send again from this number on. */
   resendDue: number | undefined
   /** The gap that was reported last. */

@@ -25,6 +25,8 @@ interface WaitingSend {
   readonly reject: (reason: unknown) => void
 }
 
+/** Times the usual delay that an acknowledgement waits which says only what is stored. */
+const STORED_ACK_DELAY = 20
 /** Envelopes that are stored in one transaction. */
 const STORED_AT_ONCE = 256
 
@@ -103,7 +105,13 @@ export class Sender {
       this.kick()
       return
     }
-    link.stopAckTimer ??= this.#context.after(this.#context.limits.ackDelay, () => {
+    // That messages are stored the peer has to know only before its window closes: that can wait longer.
+    const { ackDelay } = this.#context.limits
+    const isTaken = record.rcvTaken > record.ackedTaken || link.ackForced
+    if (link.stopAckTimer && (!isTaken || link.isAckSoon)) return
+    link.stopAckTimer?.()
+    link.isAckSoon = isTaken
+    link.stopAckTimer = this.#context.after(isTaken ? ackDelay : STORED_ACK_DELAY * ackDelay, () => {
       link.stopAckTimer = undefined
       link.ackNow = true
       this.kick()
