@@ -133,6 +133,9 @@ export interface TestNodeOptions extends Partial<Pick<ChannelsOptions, 'limits' 
   /** Name of its files. Default the identity's. */
   readonly name?: string
   readonly config?: Partial<AgentConfig>
+  readonly onStep?: (step: string) => void
+  readonly onEvent?: (name: ChannelEventName, event: { readonly id?: string }) => void
+  readonly onEnvelope?: (id: string, text: string) => void
   /** Envelopes are taken as soon as they are given. Default true. */
   readonly takes?: boolean
 }
@@ -241,8 +244,10 @@ export class TestNode {
       limits: { retry: { initial: 50, max: 200 }, ...limits },
       ...(pq !== undefined && { pq }),
       log: ({ message, error }) => {
-        if (message.startsWith('step: ')) this.steps.push(message.slice(6))
-        else this.logged.push(error === undefined ? message : `${message}: ${error}`)
+        if (message.startsWith('step: ')) {
+          this.steps.push(message.slice(6))
+          this.#options.onStep?.(message.slice(6))
+        } else this.logged.push(error === undefined ? message : `${message}: ${error}`)
       },
     })
     for (const name of NAMES) {
@@ -250,8 +255,10 @@ export class TestNode {
         if (name === 'envelope') {
           const envelope = event as ChannelEvents['envelope']
           this.received.push(Buffer.from(envelope.bytes).toString('latin1'))
+          this.#options.onEnvelope?.(envelope.id, this.received.at(-1) ?? '')
           if (takes) return envelope.taken()
         }
+        this.#options.onEvent?.(name, event as { readonly id?: string })
         this.#tell(name, event)
         return undefined
       })
