@@ -3,7 +3,7 @@
 
 /** Folders whose files turn bytes into values and back, or state into state: no I/O of any kind. */
 const PURE =
-  '^packages/(smp/src/protocol|acn/src/(protocol|record)|agent/src/(ratchet|links|protocol)|parley/src/card)/'
+  '^packages/(smp/src/protocol|acn/src/(protocol|record)|agent/src/(ratchet|links|protocol)|parley/src/(card|channel/protocol))/'
 const IO_MODULES =
   '^(node:)?(fs|fs/promises|net|tls|dgram|dns|dns/promises|http|http2|https|child_process|worker_threads|cluster|readline|process|timers|timers/promises)$'
 

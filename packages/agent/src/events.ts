@@ -41,6 +41,8 @@ export type AgentEvent =
       readonly info: Uint8Array
       readonly pq: boolean
       readonly servers: readonly string[]
+      /** Names the keys that the request brings, 32 bytes: what its `info` signs can be bound to them. */
+      readonly keyAgreement: Uint8Array
     }
   /** What the peer's application says about itself. */
   | { readonly event: 'INFO'; readonly connId: string; readonly info: Uint8Array; readonly pq: boolean }

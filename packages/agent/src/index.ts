@@ -17,6 +17,7 @@ export { type AgentConfig, DEFAULT_CONFIG } from './config.ts'
 export type { AcceptContactOptions } from './connection/contact.ts'
 export type { CreateConnectionOptions, CreatedConnection } from './connection/create.ts'
 export type { JoinConnectionOptions } from './connection/join-link.ts'
+export type { ConnectionInMaking, OwnInfo } from './connection/own-info.ts'
 export type { AckOptions, MessageToSend, SentMessage } from './connection/send.ts'
 export type {
   ConnectionState,

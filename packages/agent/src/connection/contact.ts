@@ -5,11 +5,12 @@ import { connectionRequestCodec } from '../links/index.ts'
 import { getConnection } from '../store/connections.ts'
 import { acceptInvitation, getInvitation, removeInvitation } from '../store/invitations.ts'
 import { prepareJoin } from './join.ts'
+import type { OwnInfo } from './own-info.ts'
 import { runJoin } from './run-join.ts'
 
 /** How a request (REQ) is accepted. */
 export interface AcceptContactOptions {
-  readonly info: Uint8Array
+  readonly info: OwnInfo
   /** Default true. */
   readonly pq?: boolean | undefined
   readonly signal?: AbortSignal | undefined

@@ -1,20 +1,14 @@
 import type { AgentContext } from '../agent-context.ts'
 import { type ConnectionRequest, formatConnectionRequest, type LinkUserData, type SmpQueueUri } from '../links/index.ts'
 import { pqSupported } from '../protocol/index.ts'
-import {
-  e2eParamsNeedKemKeyPair,
-  e2eParamsOfKeys,
-  e2eParamsUriOf,
-  generateRcvE2eParams,
-  type RatchetRandom,
-  type X3dhKeys,
-} from '../ratchet/index.ts'
+import { e2eParamsNeedKemKeyPair, generateRcvE2eParams, type RatchetRandom, type X3dhKeys } from '../ratchet/index.ts'
 import { chooseServer } from '../server-choice.ts'
 import { insertConnection } from '../store/connections.ts'
 import { insertX3dhKeys } from '../store/ratchets.ts'
 import { insertRcvQueue } from '../store/rcv-queues.ts'
 import { newId } from './ids.ts'
 import { makeQueue } from './new-queue.ts'
+import { e2eParamsToOffer } from './own-info.ts'
 
 /** What createConnection makes. */
 export interface CreateConnectionOptions {
@@ -101,8 +95,7 @@ export function connectionRequestOf(
     ...(clientData !== undefined && { clientData }),
   }
   if (!keys) return { mode: 'contact', ...data }
-  const e2eParams = e2eParamsUriOf(e2eParamsOfKeys(keys, config.e2eVersions.max), config.e2eVersions)
-  return { mode: 'invitation', ...data, e2eParams }
+  return { mode: 'invitation', ...data, e2eParams: e2eParamsToOffer(config, keys) }
 }
 
 /** What the owner of a link publishes with it. */

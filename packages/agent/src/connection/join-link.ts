@@ -5,6 +5,7 @@ import { AgentError } from '../agent-error.ts'
 import { type ConnectionLink, type ConnectionRequest, parseConnectionLink, type ShortLink } from '../links/index.ts'
 import { getInvShortLink } from '../store/inv-short-links.ts'
 import { prepareJoin, resumeByKey } from './join.ts'
+import type { OwnInfo } from './own-info.ts'
 import { runJoin } from './run-join.ts'
 import { resolveShortLink } from './short-links.ts'
 
@@ -12,8 +13,8 @@ import { resolveShortLink } from './short-links.ts'
 export interface JoinConnectionOptions {
   /** Full or short link, of an invitation or of a contact address. */
   readonly link: string
-  /** What this application says about itself; the peer's application reads it in CONF or REQ. */
-  readonly info: Uint8Array
+  /** What this application says about itself, or how to make it; the peer's application reads it in CONF or REQ. */
+  readonly info: OwnInfo
   /** Post-quantum encryption, when the peer supports it. Default true. */
   readonly pq?: boolean | undefined
   readonly signal?: AbortSignal | undefined
@@ -53,7 +54,7 @@ async function joinShortLink(context: AgentContext, link: ShortLink, options: Jo
 }
 
 /** The key that opened a one-time link is kept for a while: the application may not have heard of it and join again. */
-async function resumeByLink(context: AgentContext, link: ShortLink, info: Uint8Array): Promise<string | undefined> {
+async function resumeByLink(context: AgentContext, link: ShortLink, info: OwnInfo): Promise<string | undefined> {
   if (link.mode !== 'invitation') return undefined
   const opened = context.store.read((db) => getInvShortLink(db, link.server, link.linkId))
   return opened && resumeByKey(context, opened.sndPrivateKey, info)

@@ -22,11 +22,12 @@ import {
 import { getConnection, insertConnection } from '../store/connections.ts'
 import type { Db } from '../store/database.ts'
 import { findJoin, insertJoin, restartJoin } from '../store/joins.ts'
-import { insertSndRatchet, insertX3dhKeys } from '../store/ratchets.ts'
+import { getX3dhKeys, insertSndRatchet, insertX3dhKeys } from '../store/ratchets.ts'
 import type { SndQueueRecord } from '../store/records.ts'
 import { findSndQueue, findSndQueueByKey, insertSndQueue } from '../store/snd-queues.ts'
 import { checkConnInfo, newSndQueue } from './allow.ts'
 import { newId } from './ids.ts'
+import { e2eParamsToOffer, infoFor, keyAgreementHash, type OwnInfo } from './own-info.ts'
 
 /** Bytes of a reply queue in the confirmation, at most: the joiner's own router's address and keys. */
 const REPLY_QUEUE_ROOM = 1000
@@ -34,8 +35,7 @@ const REPLY_QUEUE_ROOM = 1000
 /** A request to connect with what this side answers to it. */
 export interface JoinIntent<R extends ConnectionRequest = ConnectionRequest> {
   readonly request: R
-  /** What this application says about itself. */
-  readonly info: Uint8Array
+  readonly info: OwnInfo
   readonly pq: boolean
   /** Key with which the queue was secured when its one-time link was opened. */
   readonly sndPrivateKey?: PrivateKey<'ed25519'> | undefined
@@ -61,7 +61,7 @@ export async function prepareJoin(context: AgentContext, intent: JoinIntent): Pr
 }
 
 async function resumeJoin(
-  { store }: AgentContext,
+  { store, config }: AgentContext,
   { request, info, onStored }: JoinIntent,
 ): Promise<string | undefined> {
   const encoded = encode(connectionRequestCodec, request)
@@ -69,7 +69,9 @@ async function resumeJoin(
   if (!unfinished) return undefined
   const { connId } = unfinished
   await store.lockConnForUpdate(connId, (db) => {
-    restartJoin(db, connId, info)
+    const keys = request.mode === 'contact' ? getX3dhKeys(db, connId) : undefined
+    const keyAgreement = keys && keyAgreementHash(e2eParamsToOffer(config, keys))
+    restartJoin(db, connId, infoFor(info, { connId, ...(keyAgreement && { keyAgreement }) }))
     onStored?.(db, connId)
   })
   return connId
@@ -77,7 +79,7 @@ async function resumeJoin(
 
 async function prepareInvitation(
   context: AgentContext,
-  { request, info, pq, sndPrivateKey, onStored, signal }: JoinIntent<InvitationRequest>,
+  { request, info: ownInfo, pq, sndPrivateKey, onStored, signal }: JoinIntent<InvitationRequest>,
 ): Promise<string> {
   const { config, store, kem } = context
   const [queueUri] = request.queues
@@ -85,9 +87,10 @@ async function prepareInvitation(
   if (joined !== undefined) return joined
   const versions = agreeVersions(context, request)
   const pqSupport = pqSupported(pq, versions)
+  let connId = newId()
+  const info = infoFor(ownInfo, { connId })
   checkConnInfo(versions.agent, pqSupport, info, REPLY_QUEUE_ROOM)
   const generate = { version: versions.e2e, pq: pqSupport }
-  let connId = newId()
   const sndQueue = newSndQueue(
     connId,
     smpQueueInfoOf(queueUri, versions.smpClient),
@@ -153,29 +156,30 @@ function connectionUnderWay(db: Db, queue: SndQueueRecord | undefined): string |
 export async function resumeByKey(
   { store }: AgentContext,
   sndPrivateKey: PrivateKey<'ed25519'>,
-  info: Uint8Array,
+  info: OwnInfo,
 ): Promise<string | undefined> {
   const connId = store.read((db) => connectionUnderWay(db, findSndQueueByKey(db, sndPrivateKey)))
   if (connId === undefined) return undefined
-  await store.lockConnForUpdate(connId, (db) => restartJoin(db, connId, info))
+  await store.lockConnForUpdate(connId, (db) => restartJoin(db, connId, infoFor(info, { connId })))
   return connId
 }
 
 /** `spec/agent.md §5.3`: the requester makes an invitation of its own, which the owner of the address joins. */
 async function prepareContact(
   context: AgentContext,
-  { request, info, pq, onStored, signal }: JoinIntent<ContactRequest>,
+  { request, info: ownInfo, pq, onStored, signal }: JoinIntent<ContactRequest>,
 ): Promise<string> {
   const { config, store, kem } = context
   const agentVersion = agreeContactVersion(context, request)
   const pqSupport = pqSupported(pq, { agent: agentVersion, e2e: config.e2eVersions.max })
-  checkConnInfo(agentVersion, pqSupport, info, REPLY_QUEUE_ROOM)
   const generate = { version: config.e2eVersions.max, pq: pqSupport }
   const connId = newId()
   await kem.withPair(
     e2eParamsNeedKemKeyPair(generate),
     async (random) => {
       const { keys } = generateRcvE2eParams(generate, random)
+      const info = infoFor(ownInfo, { connId, keyAgreement: keyAgreementHash(e2eParamsToOffer(config, keys)) })
+      checkConnInfo(agentVersion, pqSupport, info, REPLY_QUEUE_ROOM)
       await store.transaction((db) => {
         insertNew(context, db, connId, agentVersion, pqSupport)
         insertX3dhKeys(db, connId, keys)

@@ -8,6 +8,7 @@ import { type AgentEnvelope, agreeConnectionVersions, pqSupported } from '../pro
 import { hasInvitation, type InvitationRecord, insertInvitation } from '../store/invitations.ts'
 import { ackByAgent } from './ack.ts'
 import { newId } from './ids.ts'
+import { keyAgreementHash } from './own-info.ts'
 import type { Received } from './received.ts'
 
 /** Somebody asks to connect to the contact address: `spec/agent.md §5.3`. */
@@ -45,8 +46,9 @@ export async function receiveInvitation(
 /** The event of a request. */
 export function requestEvent(
   { contactConnId, invitationId, peerInfo, pq }: InvitationRecord,
-  { queues }: InvitationRequest,
+  { queues, e2eParams }: InvitationRequest,
 ): AgentEventOf<'REQ'> {
   const servers = queues.map(({ server }) => formatSmpServer(server))
-  return { event: 'REQ', connId: contactConnId, invId: invitationId, info: peerInfo, pq, servers }
+  const keyAgreement = keyAgreementHash(e2eParams)
+  return { event: 'REQ', connId: contactConnId, invId: invitationId, info: peerInfo, pq, servers, keyAgreement }
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { AgentError, type ConnectionInMaking } from '@parley/agent'
 import { bytes, deliver, text, World } from './fixture.ts'
 
 describe('contact addresses', () => {
@@ -96,4 +98,66 @@ describe('contact addresses', () => {
       errorType: { type: 'CONN', error: 'SIMPLEX', context: 'send' },
     })
   })
+
+  it('makes information for the keys of the request, and for the new connection', async () => {
+    await using world = new World()
+    const router = await world.router()
+    const owner = await world.agent('owner', router.address)
+    const requester = await world.agent('requester', router.address)
+    const { shortLink } = await owner.api.createConnection({ mode: 'contact' })
+    const made = new Map<string, Uint8Array | undefined>()
+    const infoOf = (label: string) => (connection: ConnectionInMaking) => {
+      made.set(`${label} ${connection.connId}`, connection.keyAgreement)
+      return bytes(`${label} ${connection.connId}`)
+    }
+    const { connId: connB } = await requester.api.joinConnection({ link: shortLink ?? '', info: infoOf('join') })
+    const request = await owner.expect('REQ')
+    assert.equal(text(request.info), `join ${connB}`)
+    assert.equal(request.keyAgreement.length, 32)
+    assert.deepEqual(made.get(`join ${connB}`), request.keyAgreement)
+    const { connId: connA } = await owner.api.acceptContact(request.invId, { info: infoOf('accept') })
+    assert.equal(text((await requester.expect('CONF')).info), `accept ${connA}`)
+    assert.deepEqual([...made.keys()], [`join ${connB}`, `accept ${connA}`])
+    assert.equal(made.get(`accept ${connA}`), undefined)
+  })
+
+  for (const again of [true, false]) {
+    it(`has the same keys and information after an interruption, ${again ? 'joining again' : 'by itself'}`, async () => {
+      await using world = new World()
+      const router = await world.router()
+      const ownRouter = await world.router({ dataDir: join(world.dir, 'own') })
+      const owner = await world.agent('owner', router.address)
+      const requester = await world.agent('requester', ownRouter.address)
+      const { link } = await owner.api.createConnection({ mode: 'contact' })
+      const made: ConnectionInMaking[] = []
+      const { promise: called, resolve: call } = Promise.withResolvers<void>()
+      const info = (connection: ConnectionInMaking) => {
+        made.push(connection)
+        call()
+        return bytes('signed for these keys')
+      }
+      // The queue for the answer cannot be made: the request has its keys and is not sent.
+      await ownRouter.stop()
+      const joining = requester.api.joinConnection({ link, info })
+      if (again) await assert.rejects(joining, AgentError)
+      else {
+        const interrupted = assert.rejects(joining, AgentError)
+        await called
+        await requester.close()
+        await interrupted
+        await requester.open()
+      }
+      await ownRouter.start()
+      if (again) {
+        await requester.restart()
+        const { connId } = await requester.api.joinConnection({ link, info })
+        assert.deepEqual(made, [made[0], made[0]])
+        assert.equal(made[0]?.connId, connId)
+      }
+      const request = await owner.expect('REQ')
+      assert.equal(text(request.info), 'signed for these keys')
+      assert.deepEqual(request.keyAgreement, made[0]?.keyAgreement)
+      assert.ok(!owner.has('REQ'))
+    })
+  }
 })

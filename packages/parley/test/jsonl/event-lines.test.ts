@@ -52,6 +52,19 @@ test('information about the peer is text', () => {
   assert.deepEqual(line, { event: 'CONF', connId: 'c', confId: 'f', info: 'Bob', pq: false, servers: ['smp://a'] })
 })
 
+test('the keys of a request are named in base64', () => {
+  const line = eventLine({
+    event: 'REQ',
+    connId: 'c',
+    invId: 'i',
+    info: Buffer.from('Bob'),
+    pq: true,
+    servers: [],
+    keyAgreement: new Uint8Array(32).fill(1),
+  })
+  assert.equal(line.keyAgreement, Buffer.alloc(32, 1).toString('base64'))
+})
+
 test('errors have the tagged form of the original', () => {
   const error = new AgentError({ type: 'SMP', server: 'smp://a', error: { type: 'AUTH' } })
   assert.deepEqual(eventLine({ event: 'MERR', connId: 'c', msgId: 1, error }), {

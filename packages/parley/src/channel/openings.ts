@@ -1,0 +1,465 @@
+import type { AgentEventOf } from '@parley/agent'
+import { AgentError } from '@parley/agent'
+import type { VerifiedCard } from '../card/index.ts'
+import type { Db } from '../store/index.ts'
+import type { ChannelContext } from './context.ts'
+import { failureOf, isNotFound, reasonOf } from './failures.ts'
+import { TRY_AGAIN } from './limits.ts'
+import { Link, type Pair } from './pair.ts'
+import { cardBytes, isNoOlder, readCard, storedCard } from './peer-card.ts'
+import {
+  ACCEPTOR,
+  type ChannelRole,
+  type CloseCode,
+  encodeChannelMessage,
+  encodeChannelRequest,
+  type Hello,
+  OPENER,
+  signChannelRequest,
+  signProof,
+  verifyProof,
+} from './protocol/index.ts'
+import type { Sender } from './sender.ts'
+import { insertLink, newLink, removeLink } from './store/links.ts'
+import { hasUnplaced, unplaceAll } from './store/outbox.ts'
+import { savePair } from './store/pairs.ts'
+import type { CloseReason } from './types.ts'
+
+const NOTHING = new Uint8Array()
+const MOVED = 'the peer has moved'
+const NO_PROOF = 'the peer proved nothing'
+
+/** What other parts do when links come and go. */
+export interface OpeningsHooks {
+  senderOf(pair: Pair): Sender
+  /** A channel of the pair is there: requests that were held for it are not needed. */
+  established(pair: Pair): void
+}
+
+/** Brings links about, proves both sides to each other, keeps one channel for each pair, and takes links down. */
+export class Openings {
+  readonly #context: ChannelContext
+  readonly #hooks: OpeningsHooks
+  /** Pairs that a request is being sent for. */
+  readonly #joining = new Set<Pair>()
+
+  constructor(context: ChannelContext, hooks: OpeningsHooks) {
+    this.#context = context
+    this.#hooks = hooks
+  }
+
+  /** Opens a channel when one is wanted and there is none. */
+  ensure(pair: Pair): void {
+    const { locals, closing } = this.#context
+    if (closing.aborted || this.#joining.has(pair) || !locals.has(pair.local)) return
+    if (pair.refused || pair.record.cardFailed !== undefined) return
+    if (!pair.record.wanted && pair.waiting.count === 0) return
+    const unsent = pair.living.find(({ record, busy }) => record.role === OPENER && record.state === 'opening' && busy)
+    if (pair.living.length > 0 && !unsent) return
+    this.#joining.add(pair)
+    this.#context.run(
+      'opening a channel',
+      this.#join(pair).finally(() => this.#joining.delete(pair)),
+    )
+  }
+
+  /** The peer's card leads elsewhere now: a request that has no answer is of no use. */
+  restart(pair: Pair): void {
+    for (const link of pair.living) {
+      const { record, isAnswered, busy } = link
+      if (record.role === OPENER && record.state === 'opening' && !isAnswered && !busy) this.lost(link)
+    }
+    this.ensure(pair)
+  }
+
+  /** A join that was interrupted is done again by {@link ensure}: it has the same keys. */
+  interrupted(link: Link): void {
+    link.busy = true
+    if (link.record.role === OPENER) this.ensure(link.pair)
+    else this.#context.run('accepting a request', this.#accept(link.pair, link.record.invId ?? '', link.record.peerKey))
+  }
+
+  async #join(pair: Pair): Promise<void> {
+    const { agent, limits, pq, closing, step } = this.#context
+    let delay = limits.retry.initial
+    let triedLink: string | undefined
+    while (!closing.aborted) {
+      const card = storedCard(pair)?.card
+      if (triedLink !== undefined && triedLink !== card?.contactLink) await this.#forgetUnsent(pair, OPENER)
+      const local = this.#context.locals.get(pair.local)
+      if (!local || pair.active) return
+      if (card?.contactLink === undefined) return this.#cardFailed(pair, 'the peer has no contact address')
+      const { contactLink, channelKey } = card
+      triedLink = contactLink
+      const info = ({ connId, keyAgreement = NOTHING }: { connId: string; keyAgreement?: Uint8Array }) => {
+        this.#prepared(pair, connId, OPENER, channelKey)
+        const request = { signedCard: local.card(), issuedAt: this.#context.now() }
+        return encodeChannelRequest(signChannelRequest(local.channelKey, { contactLink, keyAgreement }, request))
+      }
+      try {
+        const { connId } = await agent.joinConnection({ link: contactLink, info, pq, signal: closing })
+        const link = this.#context.links.get(connId)
+        if (link) link.busy = false
+        step('request sent')
+        // A newer card came meanwhile: it leads elsewhere.
+        if (storedCard(pair)?.card.contactLink !== contactLink) this.restart(pair)
+        return
+      } catch (error) {
+        if (closing.aborted) return
+        const failure = failureOf(error)
+        if (failure !== 'later') await this.#forgetUnsent(pair, OPENER)
+        if (failure === 'never') return this.#cardFailed(pair, reasonOf(error))
+        this.#log(pair, 'request not sent', error)
+      }
+      await new Promise<void>((resolve) => {
+        const stop = this.#context.after(delay, resolve)
+        closing.addEventListener('abort', () => [stop(), resolve()], { once: true })
+      })
+      delay = Math.min(delay * 2, limits.retry.max)
+    }
+  }
+
+  /** Stores a link before the agent stores its connection, so that none is unknown here. */
+  #prepared(pair: Pair, connId: string, role: ChannelRole, peerKey: Uint8Array, invId?: string): void {
+    const { db, now, links, step } = this.#context
+    if (links.has(connId)) return
+    const { pairId } = pair.record
+    const link = new Link(newLink({ connId, pairId, role, createdAt: now(), peerKey, invId }), pair)
+    link.busy = true
+    db.transactionNow((tx) => insertLink(tx, link.record))
+    links.set(connId, link)
+    pair.links.add(link)
+    step('link prepared')
+  }
+
+  /** The agent has given up joining: the connection is gone. */
+  async #forgetUnsent(pair: Pair, role: ChannelRole, invId?: string): Promise<void> {
+    for (const link of pair.living) {
+      const { record } = link
+      if (record.role !== role || record.state !== 'opening' || !link.busy) continue
+      if (invId === undefined || record.invId === invId) await this.remove(link)
+    }
+  }
+
+  async #cardFailed(pair: Pair, reason: string): Promise<void> {
+    const { db, events } = this.#context
+    await db.transaction((tx) => {
+      pair.record.cardFailed = reason
+      savePair(tx, pair.record)
+    })
+    if (pair.waiting.count > 0 || pair.record.wanted) events.emit('cardNeeded', { ...pair.names, reason })
+  }
+
+  /**
+   * Accepts a request that policy has let through.
+   * @throws AgentError when it cannot be accepted
+   */
+  async accept(pair: Pair, invId: string, card: VerifiedCard): Promise<void> {
+    const { db } = this.#context
+    await db.transaction((tx) => {
+      pair.record.card = cardBytes(card)
+      pair.record.cardFailed = undefined
+      pair.refused = false
+      savePair(tx, pair.record)
+    })
+    // What the peer asked for before, and was not finished, it has given up.
+    for (const link of pair.living) {
+      if (link.record.role === ACCEPTOR && link.record.state === 'opening') await this.remove(link)
+    }
+    await this.#accept(pair, invId, card.card.channelKey)
+  }
+
+  async #accept(pair: Pair, invId: string, peerKey: Uint8Array): Promise<void> {
+    const { agent, limits, pq, closing, step } = this.#context
+    let delay = limits.retry.initial
+    const info = ({ connId }: { connId: string }) => {
+      this.#prepared(pair, connId, ACCEPTOR, peerKey, invId)
+      return NOTHING
+    }
+    while (!closing.aborted) {
+      try {
+        const { connId } = await agent.acceptContact(invId, { info, pq, signal: closing })
+        const link = this.#context.links.get(connId)
+        if (link) link.busy = false
+        step('request accepted')
+        return
+      } catch (error) {
+        if (closing.aborted) return
+        if (failureOf(error) !== 'later') {
+          await this.#forgetUnsent(pair, ACCEPTOR, invId)
+          throw error
+        }
+        this.#log(pair, 'request not accepted yet', error)
+      }
+      await new Promise<void>((resolve) => {
+        const stop = this.#context.after(delay, resolve)
+        closing.addEventListener('abort', () => [stop(), resolve()], { once: true })
+      })
+      delay = Math.min(delay * 2, limits.retry.max)
+    }
+  }
+
+  /**
+   * Gives up what has come to nothing for too long. A request without an answer is sent again now and then: the peer may
+   * have had too many at that time.
+   */
+  cleanUp(): void {
+    const { links, limits, now } = this.#context
+    for (const link of links.values()) {
+      const { record, pair } = link
+      if (link.isRemoved || (record.state !== 'opening' && record.state !== 'connected')) continue
+      const age = now() - record.createdAt
+      const isUnanswered = record.role === OPENER && record.state === 'opening' && !link.busy && !link.isAnswered
+      const isRepeated = isUnanswered && age >= limits.requestAgain * 6 ** pair.repeats
+      if (isRepeated) pair.repeats++
+      if (isRepeated || age >= limits.openLifetime) this.lost(link)
+    }
+  }
+
+  /** CONF: the peer has answered an own request. */
+  async confirmed(link: Link, { connId, confId }: AgentEventOf<'CONF'>): Promise<void> {
+    if (link.record.role !== OPENER || link.record.state === 'closing') return
+    try {
+      link.isAnswered = true
+      await this.#context.agent.allowConnection(connId, confId, NOTHING)
+      this.#context.step('confirmation allowed')
+    } catch (error) {
+      this.#log(link.pair, 'confirmation not allowed', error)
+    }
+  }
+
+  /** CON: both directions of the connection work. */
+  async connected(link: Link, pq: boolean): Promise<void> {
+    if (link.record.state !== 'opening') return
+    await this.#context.db.transaction((tx) => {
+      link.record.state = 'connected'
+      link.record.pq = pq
+      link.busy = false
+      link.save(tx)
+    })
+    this.#context.step('connected')
+    await this.greet(link)
+  }
+
+  /** Sends this side's proof unless that was done. */
+  async greet(link: Link): Promise<void> {
+    const { agent, locals, step } = this.#context
+    const { record, pair } = link
+    const local = locals.get(pair.local)
+    if (!local || record.state !== 'connected') return
+    if (!record.helloSent) {
+      const { connId, role } = record
+      try {
+        const ratchetAdHash = await agent.connectionRatchetAdHash(connId)
+        const statement = { ratchetAdHash, role, own: pair.local, peer: pair.peer }
+        const signature = signProof(local.channelKey, statement)
+        const card = role === ACCEPTOR ? { signedCard: local.card() } : {}
+        const hello: Hello = { role, own: pair.local, peer: pair.peer, signature, ...card }
+        await agent.sendMessage(connId, encodeChannelMessage({ hello }))
+      } catch (error) {
+        if (!(error instanceof AgentError)) throw error
+        this.#log(pair, 'proof not sent', error)
+        if (isNotFound(error)) return this.lost(link)
+        this.#context.after(TRY_AGAIN, () => this.#context.run('proof', this.greet(link)))
+        return
+      }
+      step('proof sent')
+    }
+    await this.#settleOpen(link, (tx) => {
+      record.helloSent = true
+      link.save(tx)
+    })
+  }
+
+  /**
+   * The peer's first message.
+   * @returns false when it proves nothing: the link is gone then
+   */
+  async proven(link: Link, hello: Hello | undefined): Promise<boolean> {
+    const { agent, now, step } = this.#context
+    const { record, pair } = link
+    const ratchetAdHash = await agent.connectionRatchetAdHash(record.connId)
+    const card = hello?.signedCard && (await this.#newerCard(pair, hello.signedCard))
+    const peerKey = card ? card.card.channelKey : record.peerKey
+    const role: ChannelRole = record.role === OPENER ? ACCEPTOR : OPENER
+    const statement = { ratchetAdHash, role, own: pair.peer, peer: pair.local }
+    if (!hello || !isFor(hello, statement) || !verifyProof(peerKey, statement, hello.signature)) {
+      await this.#proofFailed(link)
+      return false
+    }
+    step('proof verified')
+    await this.#settleOpen(link, (tx) => {
+      record.peerKey = peerKey
+      record.openedAt ??= now()
+      if (card) {
+        pair.record.card = cardBytes(card)
+        pair.record.cardFailed = undefined
+        savePair(tx, pair.record)
+      }
+      link.save(tx)
+    })
+    return true
+  }
+
+  /** The acceptor's card may be newer than the one that the request was sent with. */
+  async #newerCard(pair: Pair, signed: Uint8Array): Promise<VerifiedCard | undefined> {
+    const card = readCard(signed, this.#context.now(), pair.peer)
+    if (!card || card.kind !== storedCard(pair)?.proof.kind || !isNoOlder(pair, card)) return undefined
+    return (await this.#context.acceptCard(card)) ? card : undefined
+  }
+
+  async #proofFailed(link: Link): Promise<void> {
+    const { events, log } = this.#context
+    const { local, peer } = link.pair
+    log({ level: 'warn', message: 'the peer could not prove who it is', local, peer })
+    if (!link.pair.active) link.pair.record.cardFailed = NO_PROOF
+    await this.remove(link)
+    events.emit('proofFailed', { local, peer })
+    this.#changed(link.pair, 'proof')
+  }
+
+  /** Stores a change after which both sides may have proven who they are. */
+  async #settleOpen(link: Link, change: (db: Db) => void): Promise<void> {
+    const { db, events, step } = this.#context
+    const { record, pair } = link
+    const opened = await db.transaction((tx) => {
+      change(tx)
+      if (record.state !== 'connected' || !record.helloSent || !link.isProven) return false
+      record.state = 'open'
+      link.save(tx)
+      this.#activate(tx, link)
+      return true
+    })
+    if (!opened) return
+    pair.repeats = 0
+    step('channel open')
+    const kind = storedCard(pair)?.proof.kind ?? 'represented'
+    events.emit('opened', { local: pair.local, peer: pair.peer, pq: record.pq, card: kind })
+    this.#hooks.established(pair)
+    this.#hooks.senderOf(pair).kick()
+    await this.#leaveOne(link)
+  }
+
+  /** What is sent to the peer goes over this link from now on, all that it has not taken once more. */
+  #activate(db: Db, link: Link): void {
+    const { pair } = link
+    unplaceAll(db, pair.record.pairId)
+    pair.hasUnplaced = hasUnplaced(db, pair.record.pairId)
+    pair.active = link
+  }
+
+  /**
+   * One channel stays of several. The side with the smaller address decides: it closes the others. The other side only
+   * ends what cannot have become a channel, and later what nobody has closed.
+   */
+  async #leaveOne(link: Link): Promise<void> {
+    const { pair } = link
+    const others = pair.living.filter((other) => other !== link)
+    for (const other of others) {
+      if (pair.isLeader) await this.remove(other, 'superseded')
+      else if (other.record.state === 'opening') await this.remove(other)
+    }
+    if (pair.isLeader || others.every(({ isRemoved }) => isRemoved)) return
+    this.#context.after(this.#context.limits.holdRequest, () => {
+      for (const other of others) {
+        if (pair.active === link && !other.isRemoved) this.#context.run('replaced channel', this.remove(other))
+      }
+    })
+  }
+
+  /** The peer has closed. */
+  async closedByPeer(link: Link, code: CloseCode): Promise<void> {
+    // Before the link is gone: nothing is to be opened with a card that leads to where the peer is not any more.
+    if (code === 'moved') link.pair.record.cardFailed = MOVED
+    if (code === 'refused') link.pair.refused = true
+    await this.remove(link)
+    if (code !== 'superseded') this.#changed(link.pair, code)
+    else this.#changed(link.pair, undefined)
+  }
+
+  /** The peer breaks the rules. */
+  async violated(link: Link): Promise<void> {
+    this.#context.log({
+      level: 'warn',
+      message: 'the peer breaks the rules',
+      local: link.pair.local,
+      peer: link.pair.peer,
+    })
+    link.pair.refused = true
+    await this.remove(link, 'protocol')
+    this.#changed(link.pair, 'protocol')
+  }
+
+  /** The connection is gone. */
+  lost(link: Link): void {
+    if (link.isRemoved) return
+    const wasOpen = link.record.state === 'open'
+    this.#context.run(
+      'lost channel',
+      this.remove(link).then(() => this.#changed(link.pair, wasOpen ? 'lost' : undefined)),
+    )
+  }
+
+  /** A link is gone: another takes its place, or a new one is opened. */
+  #changed(pair: Pair, reason: CloseReason | undefined): void {
+    if (pair.active) {
+      // The one that is left works with what is known.
+      if (reason === 'moved') pair.record.cardFailed = undefined
+      pair.refused = false
+      return
+    }
+    const { local, peer } = pair
+    if (reason !== undefined) this.#context.events.emit('closed', { local, peer, reason })
+    // The card that is known leads elsewhere now, or to somebody else.
+    if (reason === 'moved') this.#context.run('moved peer', this.#cardFailed(pair, MOVED))
+    else if (reason === 'proof') this.#context.run('proof', this.#cardFailed(pair, NO_PROOF))
+    else this.ensure(pair)
+  }
+
+  /** Takes a link down; with a code the peer is told why, after what is on its way. */
+  async remove(link: Link, code?: CloseCode): Promise<void> {
+    const { db, agent } = this.#context
+    const { record, pair } = link
+    if (link.isRemoved) return
+    link.isRemoved = true
+    link.stopAckTimer?.()
+    const wasConnected = record.state === 'connected' || record.state === 'open'
+    await db.transaction((tx) => {
+      record.state = 'closing'
+      link.save(tx)
+      if (pair.active !== link) return
+      const next = pair.living.filter(({ record: { state } }) => state === 'open').at(-1)
+      pair.active = undefined
+      if (next) this.#activate(tx, next)
+    })
+    if (code && wasConnected) {
+      // A peer that cannot be told finds out by itself.
+      await agent.sendMessage(record.connId, encodeChannelMessage({ close: code })).catch(() => undefined)
+    }
+    await this.finishRemoval(link, code !== undefined && wasConnected)
+    if (pair.active) this.#hooks.senderOf(pair).kick()
+  }
+
+  /** Deletes the connection of a link that is closing, and forgets it. */
+  async finishRemoval(link: Link, waitDelivery = true): Promise<void> {
+    const { agent, db, links } = this.#context
+    const { connId } = link.record
+    try {
+      await agent.deleteConnection(connId, { waitDelivery })
+    } catch (error) {
+      if (!isNotFound(error)) throw error
+    }
+    await db.transaction((tx) => removeLink(tx, connId))
+    links.delete(connId)
+    link.pair.links.delete(link)
+  }
+
+  #log({ local, peer }: Pair, message: string, error: unknown): void {
+    this.#context.log({ level: 'warn', message, local, peer, error: reasonOf(error) })
+  }
+}
+
+/** Whether a hello is what the statement says, from the peer to this side. */
+function isFor({ role, own, peer }: Hello, statement: { role: ChannelRole; own: string; peer: string }): boolean {
+  return role === statement.role && own === statement.own && peer === statement.peer
+}

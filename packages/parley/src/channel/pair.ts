@@ -1,0 +1,96 @@
+import type { Db } from '../store/index.ts'
+import { type LinkRecord, saveLink } from './store/links.ts'
+import type { PairRecord } from './store/pairs.ts'
+
+/** A link with what is known of it in this process only. */
+export class Link {
+  readonly record: LinkRecord
+  readonly pair: Pair
+  /** Last message of the agent that is processed. */
+  lastMsgId = 0
+  /** Message of the agent that is being processed. */
+  processing = 0
+  /** Messages without a number that were sent since the peer's last one. */
+  unnumbered = 0
+  /** An acknowledgement is to be sent now, even if it says nothing new. */
+  ackNow = false
+  ackForced = false
+  stopAckTimer: (() => void) | undefined
+  /** The timer is that of news which the peer's application waits for. */
+  isAckSoon = false
+  /** The peer is to send again from this number on. */
+  resendDue: number | undefined
+  /** The gap that was reported last. */
+  resendAsked = 0
+  /** What the peer was told is stored, at most: it sends no number above this and the window. */
+  toldStored: number
+  /** The record has changed since it was saved. */
+  dirty = false
+  /** Something is being done to establish it. */
+  busy = false
+  isRemoved = false
+  /** The peer has answered the own request. */
+  isAnswered = false
+
+  constructor(record: LinkRecord, pair: Pair) {
+    this.record = record
+    this.pair = pair
+    this.toldStored = record.rcvNumber
+  }
+
+  /** The peer has proven who it is. */
+  get isProven(): boolean {
+    return this.record.openedAt !== undefined
+  }
+
+  save(db: Db): void {
+    saveLink(db, this.record)
+    this.dirty = false
+  }
+}
+
+/** An agent of ours and its peer, with their links. */
+export class Pair {
+  readonly record: PairRecord
+  readonly links = new Set<Link>()
+  /** The channel: what is sent goes there. */
+  active: Link | undefined
+  /** The outbox. */
+  waiting = { count: 0, bytes: 0 }
+  hasUnplaced = false
+  /** The inbox. */
+  toTake = { count: 0, bytes: 0 }
+  /** The last envelope that the application was given, and those it has not answered. */
+  lastGiven = 0
+  readonly given = new Set<number>()
+  /** Requests that were sent again since the last channel. */
+  repeats = 0
+  /** The peer has refused: nothing is opened until somebody asks for it. */
+  refused = false
+
+  constructor(record: PairRecord) {
+    this.record = record
+  }
+
+  get local(): string {
+    return this.record.local
+  }
+
+  get peer(): string {
+    return this.record.peer
+  }
+
+  get names(): { readonly local: string; readonly peer: string } {
+    return { local: this.record.local, peer: this.record.peer }
+  }
+
+  /** Who decides which of several channels stays: the side with the smaller address. */
+  get isLeader(): boolean {
+    return this.record.local < this.record.peer
+  }
+
+  /** Links that are not being deleted. */
+  get living(): Link[] {
+    return [...this.links].filter(({ record }) => record.state !== 'closing')
+  }
+}
