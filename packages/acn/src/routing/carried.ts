@@ -1,4 +1,5 @@
-import { STATUS, type StatusBody, SUCCESS_MESSAGE } from '../protocol/index.ts'
+import { randomBytes } from 'node:crypto'
+import { decodeEnvelope, STATUS, type StatusBody, SUCCESS_MESSAGE } from '../protocol/index.ts'
 import type { AcnStore, EnqueueOutcome, EnvelopeId, NewEnvelope, SeenAs } from '../store/index.ts'
 import { CARRIED, type CarriedInVain, type FromCarrier } from './carrier.ts'
 import type { LocalAgents } from './local-agents.ts'
@@ -73,6 +74,21 @@ export class Carried {
       if (!last) return
       after = last.number
     }
+  }
+
+  /**
+   * Sends an envelope in the name of an agent of this node, by the network's own way or another.
+   * @throws DecodeError when the bytes are none
+   */
+  async send(bytes: Uint8Array): Promise<void> {
+    const { to, sender } = decodeEnvelope(bytes)
+    const agent = this.#options.agents.get(sender)
+    if (!agent) return
+    const receivedAt = Date.now()
+    const id = randomBytes(16).toString('hex')
+    const { record } = agent
+    const envelope = { id, to, sender, bytes, record, source: 'this node', receivedAt }
+    await this.#options.enqueue(envelope, receivedAt, { scope: CARRIED, id })
   }
 
   /** An envelope of an agent of this node that the carrier had has arrived. */

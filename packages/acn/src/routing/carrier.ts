@@ -51,12 +51,14 @@ export interface FromCarrier {
 }
 
 /** What a carrier tells of an envelope that it had and gave up. */
-export interface CarriedInVain extends FromCarrier {
+export interface CarriedInVain {
+  readonly id: EnvelopeId
+  readonly to: string
+  /** An agent of this node. */
+  readonly sender: string
   readonly reason: NotDeliveredReason
   /** Status code that ended it, when one was received. */
   readonly status?: number
-  /** Milliseconds since 1970. */
-  readonly receivedAt: number
 }
 
 /** Source of envelopes that came by the carrier. */

@@ -75,11 +75,14 @@ export class Outcomes {
   }
 
   /** The carrier has given an envelope up: its sender, who has heard SUCCESS, is told. */
-  async carriedInVain({ id, to, sender, bytes, reason, status, receivedAt }: CarriedInVain): Promise<void> {
+  async carriedInVain({ id, to, sender, reason, status }: CarriedInVain): Promise<void> {
+    const { store } = this.#options
     const at = Date.now()
     const given = { reason, at, ...(status !== undefined && { status }) }
-    const entry = { id, to, sender, attempts: 1, size: bytes.length, receivedAt, ...given }
-    await this.#options.store.addNotDelivered(entry, { toReport: true })
+    const [first] = await store.trace(id)
+    // How large it was is not kept for one that somebody else has.
+    const entry = { id, to, sender, attempts: 1, size: 0, receivedAt: first?.at ?? at, ...given }
+    await store.addNotDelivered(entry, { toReport: true })
     this.#report(entry, given)
   }
 

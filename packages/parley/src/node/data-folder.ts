@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PeerKey } from '@parley/acn/record'
 import { toHex } from '@parley/core/encoding'
@@ -51,8 +51,22 @@ export async function prepareDataFolder(
   const make = async (file: string, text: string) => {
     if (await writeWhole(file, text, { replace: false })) made.push(file)
   }
-  const peerKey = newPrivateKey({ publicKeyOf: (key) => new PeerKey(key).publicKeyHex })
-  await make(paths.peerKey, `${toHex(peerKey)}\n`)
+  await make(paths.peerKey, newPeerKey())
   if (withConfig) await make(paths.config, SETTINGS_TEMPLATE)
   return made
+}
+
+function newPeerKey(): string {
+  return `${toHex(newPrivateKey({ publicKeyOf: (key) => new PeerKey(key).publicKeyHex }))}\n`
+}
+
+/**
+ * The key of the peer of a data folder; made when it is not there.
+ * @throws RangeError when the file holds no key; the system's errors
+ */
+export async function peerKeyIn(folder: string): Promise<PeerKey> {
+  const { peerKey: file } = dataPaths(folder)
+  await writeWhole(file, newPeerKey(), { replace: false })
+  const text = (await readFile(file, 'utf8')).trim()
+  return new PeerKey(Buffer.from(/^[0-9a-f]{64}$/i.test(text) ? text : '', 'hex'))
 }

@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises'
-import type { AcnNode } from '@parley/acn/node'
+import type { AcnNode, CarrierParts } from '@parley/acn/node'
 import { Agent } from '@parley/agent'
 import { SmpRouter } from '@parley/smp/router'
+import { Gateway } from '../gateway/gateway.ts'
 import { IdentityFolder } from '../identity/identity-folder.ts'
 import type { LedgerIdentity } from '../identity/ledger-identity.ts'
 import { ControlSocket } from './control-socket.ts'
+import { requestPolicyOf } from './gateway-options.ts'
 import type { ParleySettings } from './settings.ts'
 import { type AcnStatus, identityStatus, type NodeStatus, PARLEY_VERSION, type SmpStatus } from './status.ts'
 import { SettingsError } from './toml-values.ts'
@@ -26,6 +28,8 @@ interface NodeParts {
   readonly agent: Agent
   /** Absent when the peer is off. */
   readonly acn?: AcnNode
+  /** Absent when envelopes always go the plain way, or the peer is off. */
+  readonly gateway?: Gateway
 }
 
 /**
@@ -40,6 +44,7 @@ export class ParleyNode implements AsyncDisposable {
   readonly identities: readonly LedgerIdentity[]
   readonly agent: Agent
   readonly acn: AcnNode | undefined
+  readonly gateway: Gateway | undefined
   readonly settings: ParleySettings
   readonly #startedAt = new Date()
   readonly #running: AsyncDisposableStack
@@ -51,6 +56,7 @@ export class ParleyNode implements AsyncDisposable {
     this.identities = parts.identities
     this.agent = parts.agent
     this.acn = parts.acn
+    this.gateway = parts.gateway
     this.#running = running
   }
 
@@ -67,9 +73,15 @@ export class ParleyNode implements AsyncDisposable {
     const router = settings.smp.router && running.use(await startRouter(options))
     const agent = running.use(await openAgent(settings, router))
     signal?.throwIfAborted()
-    const acn = settings.acn && (await startAcn(options, signal))
+    const { acn, gateway } = await startAcn(options, agent, identities, signal)
     if (acn) running.defer(() => acn.stop())
-    const parts = { identities, agent, ...(router && { router }), ...(acn && { acn }) }
+    const parts = {
+      identities,
+      agent,
+      ...(router && { router }),
+      ...(acn && { acn }),
+      ...(gateway && { gateway }),
+    }
     const node = new ParleyNode(settings, parts, running.move())
     await node.#serveControl(options)
     return node
@@ -168,11 +180,37 @@ async function openAgent({ smp, paths, storePassphraseFile }: ParleySettings, ro
   })
 }
 
-async function startAcn({ settings, log }: ParleyNodeOptions, signal?: AbortSignal): Promise<AcnNode | undefined> {
-  if (!settings.acn) return undefined
+async function startAcn(
+  { settings, log }: ParleyNodeOptions,
+  agent: Agent,
+  identities: readonly LedgerIdentity[],
+  signal?: AbortSignal,
+): Promise<{ acn?: AcnNode; gateway?: Gateway }> {
+  if (!settings.acn) return {}
   // Loaded when a node is run: libp2p takes its time.
   const { AcnNode } = await import('@parley/acn/node')
-  return AcnNode.start({ ...settings.acn, ...(log && { log }) }, signal)
+  const { mode, lookup } = settings.private
+  let gateway: Gateway | undefined
+  const carrier = async (parts: CarrierParts) => {
+    const passphrase =
+      settings.storePassphraseFile && (await firstLine('data.passphrase_file', settings.storePassphraseFile))
+    gateway = await Gateway.open(
+      {
+        agent,
+        folder: settings.paths.folder,
+        passphrase,
+        mode: mode === 'require' ? 'require' : 'prefer',
+        lookup,
+        policy: requestPolicyOf(settings.private),
+        signers: new Map(identities.map((one) => [one.address, { sign: (text: Uint8Array) => one.sign(text) }])),
+        ...(log && { log }),
+      },
+      parts,
+    )
+    return gateway
+  }
+  const acn = await AcnNode.start({ ...settings.acn, ...(mode !== 'off' && { carrier }), ...(log && { log }) }, signal)
+  return { acn, ...(gateway && { gateway }) }
 }
 
 async function acnStatus(acn: AcnNode, { acn: settings }: ParleySettings): Promise<AcnStatus> {

@@ -1,0 +1,215 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { AgentRecord } from '@parley/acn/protocol'
+import type { PeerKey } from '@parley/acn/record'
+import type { Agent } from '@parley/agent'
+import { PrivateKey } from '@parley/core/crypto'
+import { KeyedLock } from '@parley/core/lock'
+import {
+  type Attachment,
+  encodeSignedCard,
+  type LedgerSigner,
+  linkBindingOf,
+  newContactCard,
+  representCard,
+  type SignedCard,
+  signCard,
+} from '../card/index.ts'
+import type { Channels } from '../channel/index.ts'
+import type { CardDirectory } from '../directory/index.ts'
+import type { Contact, ContactBook } from './contact-book.ts'
+
+/** Waits between two tries to make a contact, ms. */
+const RETRY = { first: 500, longest: 30_000 }
+/** How often cards are looked at, ms. */
+const RENEWAL = 3_600_000
+
+/** An agent whose ledger key signs its cards. */
+export interface CardSigner {
+  readonly sign: LedgerSigner
+  /** Data that goes with its cards. */
+  readonly attachment?: Attachment
+}
+
+/** What contacts are made with. */
+export interface ContactsOptions {
+  readonly agent: Agent
+  readonly book: ContactBook
+  readonly directory: CardDirectory
+  readonly channels: Channels
+  readonly key: PeerKey
+  /** How the ledger key of an address signs; undefined for agents that are represented. */
+  readonly signerOf: (address: string) => CardSigner | undefined
+  /** Called when a card is served here: others may be told. */
+  readonly onServed: (address: string) => void
+  readonly log: (level: 'info' | 'warning', line: string) => void
+}
+
+/**
+ * The contact addresses and cards of this node's agents: each agent that is registered here gets them, each card is
+ * renewed before it ends. The new card is stored, then its link says so, then it is served: `docs/cards.md`.
+ */
+export class Contacts {
+  readonly #options: ContactsOptions
+  readonly #lock = new KeyedLock()
+  readonly #ready = new Map<string, Contact>()
+  readonly #making = new Map<string, { readonly record: AgentRecord; readonly made: Promise<void> }>()
+  readonly #abort = new AbortController()
+
+  constructor(options: ContactsOptions) {
+    this.#options = options
+    void this.#renew()
+  }
+
+  /** Whether an agent can be reached in private. */
+  isReady(address: string): boolean {
+    return this.#ready.has(address)
+  }
+
+  /** The card of an agent that is ready. */
+  cardOf(address: string): SignedCard | undefined {
+    return this.#ready.get(address)?.signed
+  }
+
+  /** Resolves when the agent has a contact, or the time is over; never rejects. */
+  async whenReady(address: string, withinMs: number): Promise<void> {
+    const making = this.#making.get(address)
+    if (!making || this.isReady(address)) return
+    const time = new AbortController()
+    const timer = sleep(withinMs, undefined, { ref: false, signal: time.signal }).catch(() => {})
+    await Promise.race([making.made, timer])
+    time.abort()
+  }
+
+  /** An agent is registered here: it gets a contact, in the background, as often as that has to be tried. */
+  ensure(record: AgentRecord): void {
+    const { address } = record
+    const made = this.#lock.withLock(address, () => this.#tryOn(record)).catch(() => {})
+    this.#making.set(address, { record, made })
+  }
+
+  /** An agent has gone to another peer, which makes a contact of its own. */
+  async remove(address: string): Promise<void> {
+    const { agent, book, channels, directory } = this.#options
+    this.#making.delete(address)
+    await this.#lock.withLock(address, async () => {
+      const contact = book.get(address)
+      this.#ready.delete(address)
+      await channels.removeLocal(address, 'moved')
+      await directory.withdraw(address)
+      if (!contact) return
+      await agent.deleteConnection(contact.connId)
+      await book.delete(address)
+    })
+  }
+
+  /** Deletes contact addresses that a crash has left without an agent. */
+  async sweep(): Promise<void> {
+    const { agent, book } = this.#options
+    const known = book.connIds
+    for (const { connId, mode } of await agent.listConnections()) {
+      if (mode === 'contact' && !known.has(connId)) await agent.deleteConnection(connId)
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort(new Error('contacts stop'))
+    await Promise.allSettled([...this.#making.values()].map(({ made }) => made))
+  }
+
+  async #tryOn(record: AgentRecord): Promise<void> {
+    const { signal } = this.#abort
+    for (let wait = RETRY.first; !signal.aborted; wait = Math.min(2 * wait, RETRY.longest)) {
+      // It has gone meanwhile.
+      if (!this.#making.has(record.address)) return
+      try {
+        return await this.#make(record)
+      } catch (error) {
+        if (signal.aborted) return
+        if (wait === RETRY.first) this.#log('warning', `contact of ${record.address}: ${reasonOf(error)}, trying on`)
+        await sleep(wait, undefined, { signal, ref: false }).catch(() => {})
+      }
+    }
+  }
+
+  async #make(record: AgentRecord): Promise<void> {
+    const { agent, book, channels, directory, onServed } = this.#options
+    const { address } = record
+    let contact = book.get(address) ?? (await this.#newContact(address))
+    if (!this.#isCurrent(contact, record)) {
+      contact = { ...contact, signed: await this.#sign(contact, record), isPublished: false }
+      await book.put(contact)
+    }
+    const { signed, connId, channelKey } = contact
+    if (!signed) return
+    if (!contact.isPublished) {
+      await agent.setShortLinkData(connId, linkBindingOf(signed), { signal: this.#abort.signal })
+      contact = { ...contact, isPublished: true }
+      await book.put(contact)
+    }
+    await directory.serveOwn(signed)
+    const card = encodeSignedCard(signed, { withoutAttachment: true })
+    await channels.addLocal({ address, card: () => card, channelKey, contactConnId: connId })
+    this.#ready.set(address, contact)
+    onServed(address)
+  }
+
+  async #newContact(address: string): Promise<Contact> {
+    const { agent, book } = this.#options
+    const { connId, shortLink } = await agent.createConnection({ mode: 'contact', signal: this.#abort.signal })
+    if (shortLink === undefined) {
+      await agent.deleteConnection(connId)
+      throw new Error('the router is too old for short links')
+    }
+    const channelKey = PrivateKey.generate('ed25519')
+    const contact = { address, connId, link: shortLink, channelKey, isPublished: false }
+    await book.put(contact)
+    return contact
+  }
+
+  /** Whether the card says what it is to say, and is not near its end. */
+  #isCurrent({ signed, link }: Contact, record: AgentRecord, now: number = Date.now()): boolean {
+    if (!signed) return false
+    const { card, proof } = signed
+    if (card.contactLink !== link || (card.notBefore + card.notAfter) / 2 < now) return false
+    if (this.#options.signerOf(record.address)) return proof.kind === 'ledger'
+    if (proof.kind === 'ledger') return false
+    return proof.record.signature === record.signature && proof.record.peerPublicKey === record.peerPublicKey
+  }
+
+  async #sign({ address, link, channelKey, signed }: Contact, record: AgentRecord): Promise<SignedCard> {
+    const { directory, key, signerOf } = this.#options
+    const signer = signerOf(address)
+    const { ledgerId, publicKey } = record
+    const attachment = signer?.attachment
+    const card = newContactCard({
+      ledgerId,
+      address,
+      publicKey,
+      contactLink: link,
+      channelKey: channelKey.publicKey.raw,
+      previousSequence: Math.max(directory.lastSequence(address), signed?.card.sequence ?? 0),
+      ...(attachment && { attachment }),
+    })
+    return signer ? signCard(card, signer.sign, attachment) : representCard(card, record, key)
+  }
+
+  async #renew(): Promise<void> {
+    const { signal } = this.#abort
+    while (!signal.aborted) {
+      await sleep(RENEWAL, undefined, { signal, ref: false }).catch(() => {})
+      if (signal.aborted) return
+      for (const { record } of [...this.#making.values()]) {
+        const contact = this.#ready.get(record.address)
+        if (contact && !this.#isCurrent(contact, record)) this.ensure(record)
+      }
+    }
+  }
+
+  #log(level: 'info' | 'warning', line: string): void {
+    this.#options.log(level, line)
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'failed'
+}
