@@ -1,7 +1,8 @@
-// `npm run bench -- smp|agent [options]`: what the product does on this machine, in numbers.
+// `npm run bench -- smp|agent|cards [options]`: what the product does on this machine, in numbers.
 const BENCHES = {
   smp: () => import('./smp.ts'),
   agent: () => import('./agent.ts'),
+  cards: () => import('./cards.ts'),
 } as const
 
 /** What a bench module exports. */

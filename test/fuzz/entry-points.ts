@@ -1,4 +1,5 @@
 // Every place at which bytes or text from outside enter: `npm run test:fuzz` throws 100,000 inputs at each.
+import { PeerKey } from '@parley/acn/record'
 import { AgentError } from '@parley/agent'
 import {
   connectionRequestCodec,
@@ -56,8 +57,11 @@ import {
   smpErrorCodec,
   smpServerCodec,
 } from '@parley/smp/protocol'
+import { decodeContactCard, decodeLinkBinding, decodeSignedCard } from '../../packages/parley/src/card/index.ts'
+import { decodeCardMessage, encodeCardMessage } from '../../packages/parley/src/directory/index.ts'
+import { openQuestion, sealQuestion } from '../../packages/parley/src/directory/seal.ts'
 import { BadRequest, parseRequest } from '../../packages/parley/src/jsonl/request.ts'
-import { hexSamples, jsonSamples, textSamples } from './samples.ts'
+import { cardSamples, hexSamples, jsonSamples, textSamples } from './samples.ts'
 
 /** A decoder, valid inputs for it, and the errors that it may throw. */
 export interface EntryPoint {
@@ -274,7 +278,26 @@ const agent: EntryPoint[] = [
   text('agent: stored ratchet', parseRatchet, () => jsonSamples('sx-ratchet', 'alice0', 'bob0')),
 ]
 
+const peerKey = new PeerKey(new Uint8Array(32).fill(1))
+
 const parley: EntryPoint[] = [
+  { name: 'parley: contact card', decode: decodeContactCard, samples: () => cardSamples('card') },
+  { name: 'parley: signed card', decode: decodeSignedCard, samples: () => cardSamples('signedCard') },
+  { name: 'parley: link binding', decode: decodeLinkBinding, samples: () => cardSamples('linkBinding') },
+  {
+    name: 'parley: message about cards',
+    decode: decodeCardMessage,
+    samples: () => [
+      encodeCardMessage({ type: 'request', address: 'fetch1' }),
+      encodeCardMessage({ type: 'relay', peerId: peerKey.peerId, sealed: new Uint8Array(512) }),
+      encodeCardMessage({ type: 'answer', cards: cardSamples('signedCard').slice(0, 2) }),
+    ],
+  },
+  {
+    name: 'parley: sealed question',
+    decode: (bytes) => openQuestion(peerKey, bytes),
+    samples: () => [sealQuestion(peerKey.publicKey, latin1('question')).sealed],
+  },
   {
     name: 'parley: JSON line',
     errors: [BadRequest],

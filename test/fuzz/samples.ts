@@ -53,3 +53,9 @@ export function jsonSamples(file: string, ...keys: string[]): [Uint8Array, ...Ui
   if (!first) throw new Error(`${file} has no ${keys.join(', ')}`)
   return [first, ...rest]
 }
+
+/** Values of a key in our own vectors of contact cards. */
+export function cardSamples(key: string): Uint8Array[] {
+  const file = new URL('../../packages/parley/test/card/vectors/contact-cards.json', import.meta.url)
+  return [...texts(JSON.parse(readFileSync(file, 'utf8')))].flatMap(([name, text]) => (name === key ? [hex(text)] : []))
+}
