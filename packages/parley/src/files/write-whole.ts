@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { link, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
@@ -11,9 +12,10 @@ export async function writeWhole(
   content: string | Uint8Array,
   { replace }: { readonly replace: boolean },
 ): Promise<boolean> {
-  const temporary = `${file}.${process.pid}.new`
+  // Of its own: others may be writing the same file.
+  const temporary = `${file}.${randomUUID()}.new`
   try {
-    const handle = await open(temporary, 'w', 0o600)
+    const handle = await open(temporary, 'wx', 0o600)
     try {
       await handle.writeFile(content)
       await handle.sync()

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { addressOf, World } from './world.ts'
+
+test('two agents that know only each other’s addresses talk in private, also while one is away', async () => {
+  await using world = await World.make()
+  const [routerA, routerB] = [await world.router('a'), await world.router('b')]
+  const first = await world.peer(routerA)
+  const plain = await world.plainPeer([first.multiaddr])
+  const third = await world.peer(routerB, [plain.multiaddr ?? ''])
+  const bob = await world.parley('bob', 'fetchai', { entry: [third.multiaddr], smp: [routerB.address] })
+  assert.equal(bob.address, addressOf('bob', 'fetchai'))
+  const alice = await world.parley('alice', 'ethereum', {
+    entry: [first.multiaddr],
+    smp: [routerA.address],
+    listed: false,
+    lookup: 'direct',
+  })
+  const peer = await alice.connect(bob.address)
+  assert.equal(peer.card, 'ledger')
+  await peer.send('hello Bob')
+  for await (const { from, text, way } of bob.messages()) {
+    assert.deepEqual({ from, text, way }, { from: alice.address, text: 'hello Bob', way: 'private' })
+    break
+  }
+  await bob.send(alice.address, 'hello Alice')
+  for await (const { from, text, way } of alice.messages()) {
+    assert.deepEqual({ from, text, way }, { from: bob.address, text: 'hello Alice', way: 'private' })
+    break
+  }
+  await bob.close()
+  await peer.send('are you there?')
+  const again = await world.parley('bob', 'fetchai', { entry: [plain.multiaddr ?? ''], smp: [routerB.address] })
+  for await (const { text, way } of again.messages()) {
+    assert.deepEqual({ text, way }, { text: 'are you there?', way: 'private' })
+    break
+  }
+})
