@@ -108,6 +108,12 @@ export class Admission {
     this.#context.run('request', this.#reject(held.proven.request))
   }
 
+  /** True when a request of the pair waits for a decision or for an own opening. */
+  isWaitingFor(pair: Pair): boolean {
+    const key = pairKey(pair.local, pair.peer)
+    return this.#held.has(key) || this.#asked.has(key)
+  }
+
   #localOf({ connId }: Request): LocalAgent | undefined {
     for (const local of this.#context.locals.values()) if (local.contactConnId === connId) return local
     return undefined
@@ -245,8 +251,9 @@ export class Admission {
   /** Makes room among accepted requests of strangers that have come to nothing. */
   async #hasRoom(): Promise<boolean> {
     const { links, limits, now } = this.#context
+    if (links.size >= limits.channels) return false
     const pending = [...links.values()].filter(
-      ({ record, pair }) => record.role === ACCEPTOR && record.state === 'opening' && !pair.active,
+      ({ record, pair, isProven, isRemoved }) => record.role === ACCEPTOR && !isProven && !isRemoved && !pair.active,
     )
     if (pending.length < limits.pendingStrangers) return true
     const [oldest] = pending.sort((a, b) => a.record.createdAt - b.record.createdAt)

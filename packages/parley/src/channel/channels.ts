@@ -7,7 +7,7 @@ import { ChannelError } from './channel-error.ts'
 import { type ChannelContext, pairKey } from './context.ts'
 import { ChannelEmitter } from './emitter.ts'
 import { isGone, isNotFound, reasonOf } from './failures.ts'
-import { CLEANUP_INTERVAL, DEFAULT_LIMITS, HISTORY, TRY_AGAIN } from './limits.ts'
+import { CLEANUP_INTERVAL, DEFAULT_LIMITS, HISTORY, PAIR_IDLE, TRY_AGAIN } from './limits.ts'
 import { Openings } from './openings.ts'
 import { Link, Pair } from './pair.ts'
 import { cardBytes, isNoOlder, storedCard } from './peer-card.ts'
@@ -26,7 +26,7 @@ import {
   placeOf,
   placesStored,
 } from './store/outbox.ts'
-import { insertPair, listPairs, savePair } from './store/pairs.ts'
+import { insertPair, listPairs, removeEmptyPair, savePair } from './store/pairs.ts'
 import { forgetOld } from './store/requests.ts'
 import { MIGRATIONS } from './store/schema.ts'
 import type {
@@ -438,8 +438,10 @@ export class Channels implements AsyncDisposable {
   async #pairOf(local: string, peer: string): Promise<Pair> {
     const { db, pairs } = this.#context
     const key = pairKey(local, peer)
+    const known = pairs.get(key)
+    if (known) known.usedAt = performance.now()
     return (
-      pairs.get(key) ??
+      known ??
       (await db.transaction((tx) => {
         const existing = pairs.get(key)
         if (existing) return existing
@@ -448,6 +450,25 @@ export class Channels implements AsyncDisposable {
         return pair
       }))
     )
+  }
+
+  /** Forgets pairs of which nothing is left. */
+  async #forgetPairs(): Promise<void> {
+    const { db, pairs } = this.#context
+    const isIdle = (pair: Pair) =>
+      pair.links.size === 0 &&
+      pair.pins === 0 &&
+      performance.now() - pair.usedAt > PAIR_IDLE &&
+      !this.#admission.isWaitingFor(pair)
+    const idle = [...pairs.values()].filter(isIdle)
+    if (idle.length === 0) return
+    await db.transaction((tx) => {
+      for (const pair of idle) {
+        if (!isIdle(pair) || !removeEmptyPair(tx, pair.record.pairId)) continue
+        pairs.delete(pairKey(pair.local, pair.peer))
+        this.#parts.delete(pair)
+      }
+    })
   }
 
   #partsOf(pair: Pair): PairParts {
@@ -512,6 +533,7 @@ export class Channels implements AsyncDisposable {
     // Room for those who wait to send.
     if (expired.length > 0) for (const { sender } of this.#parts.values()) sender.kick()
     this.#openings.cleanUp()
+    await this.#forgetPairs()
   }
 
   #run(what: string, work: Promise<unknown>): void {

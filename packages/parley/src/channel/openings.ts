@@ -54,13 +54,21 @@ export class Openings {
     if (closing.aborted || this.#joining.has(pair) || !locals.has(pair.local)) return
     if (pair.refused || pair.record.cardFailed !== undefined) return
     if (!pair.record.wanted && pair.waiting.count === 0) return
-    const unsent = pair.living.find(({ record, busy }) => record.role === OPENER && record.state === 'opening' && busy)
-    if (pair.living.length > 0 && !unsent) return
+    if (pair.living.some((link) => this.#isEnough(link))) return
     this.#joining.add(pair)
-    this.#context.run(
-      'opening a channel',
-      this.#join(pair).finally(() => this.#joining.delete(pair)),
-    )
+    pair.pins++
+    const done = () => {
+      this.#joining.delete(pair)
+      pair.pins--
+    }
+    this.#context.run('opening a channel', this.#join(pair).finally(done))
+  }
+
+  /** Whether nothing has to be opened beside a link: not a request that is still to be sent, or has come to nothing. */
+  #isEnough({ record, busy }: Link): boolean {
+    if (record.state !== 'opening') return true
+    if (record.role === OPENER) return !busy
+    return this.#context.now() - record.createdAt < this.#context.limits.holdRequest
   }
 
   /** The peer's card leads elsewhere now: a request that has no answer is of no use. */
@@ -170,6 +178,15 @@ export class Openings {
   }
 
   async #accept(pair: Pair, invId: string, peerKey: Uint8Array): Promise<void> {
+    pair.pins++
+    try {
+      await this.#acceptPinned(pair, invId, peerKey)
+    } finally {
+      pair.pins--
+    }
+  }
+
+  async #acceptPinned(pair: Pair, invId: string, peerKey: Uint8Array): Promise<void> {
     const { agent, limits, pq, closing, step } = this.#context
     let delay = limits.retry.initial
     const info = ({ connId }: { connId: string }) => {
@@ -204,7 +221,8 @@ export class Openings {
    * have had too many at that time.
    */
   cleanUp(): void {
-    const { links, limits, now } = this.#context
+    const { links, limits, now, pairs } = this.#context
+    for (const pair of pairs.values()) if (!pair.active) this.ensure(pair)
     for (const link of links.values()) {
       const { record, pair } = link
       if (link.isRemoved || (record.state !== 'opening' && record.state !== 'connected')) continue
@@ -312,10 +330,11 @@ export class Openings {
     const { events, log } = this.#context
     const { local, peer } = link.pair
     log({ level: 'warn', message: 'the peer could not prove who it is', local, peer })
-    if (!link.pair.active) link.pair.record.cardFailed = NO_PROOF
+    const isOwn = link.record.role === OPENER && !link.pair.active
+    if (isOwn) link.pair.record.cardFailed = NO_PROOF
     await this.remove(link)
     events.emit('proofFailed', { local, peer })
-    this.#changed(link.pair, 'proof')
+    if (isOwn) await this.#cardFailed(link.pair, NO_PROOF)
   }
 
   /** Stores a change after which both sides may have proven who they are. */
@@ -410,9 +429,8 @@ export class Openings {
     }
     const { local, peer } = pair
     if (reason !== undefined) this.#context.events.emit('closed', { local, peer, reason })
-    // The card that is known leads elsewhere now, or to somebody else.
+    // The card that is known leads elsewhere now.
     if (reason === 'moved') this.#context.run('moved peer', this.#cardFailed(pair, MOVED))
-    else if (reason === 'proof') this.#context.run('proof', this.#cardFailed(pair, NO_PROOF))
     else this.ensure(pair)
   }
 
