@@ -79,3 +79,18 @@ describe('peer key', () => {
     assert.ok(verifyPeerSignature(key.publicKey, Buffer.from('m'), sign('sha256', Buffer.from('m'), pair.privateKey)))
   })
 })
+
+describe('a secret that two peers share', () => {
+  test('is the same from both sides, and another for each pair', () => {
+    const third = new PeerKey(Buffer.alloc(32, 3))
+    const secret = peer.shareSecret(other.publicKey)
+    assert.equal(secret?.length, 32)
+    assert.deepEqual(other.shareSecret(peer.publicKey), secret)
+    assert.notDeepEqual(third.shareSecret(peer.publicKey), secret)
+  })
+
+  test('does not exist with what is no key', () => {
+    const notOnCurve = Uint8Array.of(2, ...new Uint8Array(32).fill(0xff))
+    for (const key of [new Uint8Array(), new Uint8Array(33), notOnCurve]) assert.equal(peer.shareSecret(key), undefined)
+  })
+})

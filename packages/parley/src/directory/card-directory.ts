@@ -250,6 +250,8 @@ export class CardDirectory {
       const card = bestCard(served)
       return card?.card.contactLink === undefined ? undefined : { card, way: 'own', isConfirmed: false }
     }
+    // Of an agent that is registered here, and may have its link elsewhere.
+    if (served.length > 0) return this.#settle(address, { cards: served, way: 'own' }, 'own')
     const { readLink } = this.#options
     const remembered = bestCard(this.#remembered(address))
     if (readLink && remembered?.card.contactLink !== undefined) {

@@ -26,7 +26,7 @@ export interface DirectoryLimits {
   readonly served: number
   /** Addresses of others of which the newest card is remembered. */
   readonly remembered: number
-  /** Addresses whose look-up is remembered for a while. */
+  /** Addresses whose look-up is remembered for a while; each with up to 25 kB. */
   readonly cached: number
   /** Providers of an address that are asked. */
   readonly providers: number
@@ -45,7 +45,7 @@ export interface DirectoryLimits {
 export const DEFAULT_DIRECTORY_LIMITS: DirectoryLimits = {
   served: 10_000,
   remembered: 50_000,
-  cached: 10_000,
+  cached: 2_000,
   providers: 8,
   privateTries: 3,
   answering: { atOnce: 256, atOncePerPeer: 32, perSecond: 1000, perSecondPerPeer: 50, burstPerPeer: 200 },

@@ -3,9 +3,9 @@ import { type TestContext, test } from 'node:test'
 import { identityFromKey } from '@parley/acn/client'
 import type { AcnNode } from '@parley/acn/node'
 import { peerSettings, startNode, TestAgent } from '../../../acn/test/node/network.ts'
-import { encodeSignedCard, type SignedCard, verifySignedCard } from '../../src/card/index.ts'
+import { CARD_SKEW, encodeSignedCard, type SignedCard, verifySignedCard } from '../../src/card/index.ts'
 import { CardDirectory, CardStore, encodeCardMessage } from '../../src/directory/index.ts'
-import { linkOf, SampleAgent } from '../card/sample.ts'
+import { linkOf, refusal, SampleAgent } from '../card/sample.ts'
 import { cardNow, startDirectory, startPeer, temporaryFolder, until, untilKnown } from './fixture.ts'
 
 const agent = new SampleAgent(1)
@@ -79,6 +79,35 @@ test('a ledger-signed card counts and not the peer’s; a card that revokes ends
   await home.directory.withdraw(agent.address)
   await home.directory.serveOwn(represented(Date.now() + 2000))
   assert.equal(await find(), undefined)
+})
+
+test('a card that expires is served, believed and found no more', async (t) => {
+  const entry = await startPeer(t)
+  const home = await startDirectory(t, [entry], { agent })
+  const asker = await startDirectory(t, [entry], { directory: { timeouts: { notFound: 1 } } })
+  // Cards hold from five minutes before they are made.
+  const card = await cardNow(agent, { lifetime: CARD_SKEW + 2_000 })
+  await home.directory.serveOwn(card)
+  const find = () => asker.directory.find(agent.address, { privacy: 'direct' })
+  assert.ok(await find())
+  await until(async () => (await find()) === undefined)
+  assert.ok(Date.now() >= card.card.notAfter)
+  assert.equal(await home.directory.find(agent.address, { privacy: 'direct' }), undefined)
+  await assert.rejects(home.directory.serveOwn(card), refusal('EXPIRED'))
+})
+
+test('a contact peer needs nobody to find the agents that are registered at it', async (t) => {
+  const contact = await startDirectory(t)
+  const home = await startDirectory(t, [contact.peer])
+  contact.registered.add(agent.address)
+  await home.directory.serveOwn(await cardNow(agent))
+  assert.deepEqual(await home.directory.publishTo(contact.host.peerId, agent.address), ['stored'])
+  const found = await contact.directory.find(agent.address)
+  assert.equal(found?.way, 'own')
+  assert.deepEqual(
+    contact.host.channels.filter(({ opened }) => opened === 'here'),
+    [],
+  )
 })
 
 test('a card that goes back is refused and reported, also after a restart', async (t) => {

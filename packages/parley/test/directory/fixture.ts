@@ -118,6 +118,9 @@ interface Entry {
 /** Limits that a test does not run into. */
 const GENEROUS = { atOnce: 500, atOncePerPeer: 500, perSecond: 1000, perSecondPerPeer: 1000, burstPerPeer: 1000 }
 
+/** Times that a busy machine keeps. */
+const PATIENT = { ask: 15_000, search: 20_000, relay: 20_000, link: 15_000 }
+
 let keys = 100
 
 /** Starts a plain peer; stopped after the test. */
@@ -171,6 +174,7 @@ export async function startDirectory(
     onRefused: (card) => refused.push(card),
     ...options,
     limits,
+    timeouts: { ...PATIENT, ...options.timeouts },
   })
   t.after(() => {
     directory.stop()

@@ -17,7 +17,7 @@ async function startWorld(t: TestContext) {
   const reader = await world.agent('reader', router.address)
   const home = await startDirectory(t, [], { agent })
   const readLink = linkReaderOf(reader.api)
-  const asker = await startDirectory(t, [home.peer], { directory: { readLink, timeouts: { link: 5_000 } } })
+  const asker = await startDirectory(t, [home.peer], { directory: { readLink } })
   const newContact = async () => {
     const { connId, shortLink } = await owner.api.createConnection({ mode: 'contact', userData: new Uint8Array() })
     const contactLink = shortLink ?? (await owner.api.setShortLinkData(connId, new Uint8Array()))

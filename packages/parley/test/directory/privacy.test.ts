@@ -16,7 +16,6 @@ import { linkOf, SampleAgent } from '../card/sample.ts'
 import { cardNow, type DirectoryPeer, startDirectory, startPeer, untilKnown } from './fixture.ts'
 
 const agent = new SampleAgent(1)
-const QUICK = { relay: 3_000, ask: 3_000 }
 
 interface Network {
   /** Two Parley peers that the asker is connected to. */
@@ -29,10 +28,10 @@ interface Network {
 
 /** The agent's peer, one that asks, and two between them. */
 async function startNetwork(t: TestContext): Promise<Network> {
-  const first = await startDirectory(t, [], { directory: { timeouts: QUICK } })
-  const second = await startDirectory(t, [first.peer], { directory: { timeouts: QUICK } })
+  const first = await startDirectory(t, [])
+  const second = await startDirectory(t, [first.peer])
   const home = await startDirectory(t, [first.peer], { agent })
-  const asker = await startDirectory(t, [first.peer, second.peer], { directory: { timeouts: QUICK } })
+  const asker = await startDirectory(t, [first.peer, second.peer])
   const between = new Set([first, second].map(({ peer }) => peer.host.peerId))
   asker.host.sees = (peerId) => between.has(peerId)
   await untilKnown(asker, first.peer)
@@ -214,7 +213,7 @@ function flipping(body: Uint8Array): Uint8Array {
 test('what peers ask for is bounded, and one that asks too much uses up nobody else’s share', async (t) => {
   const tight = { atOnce: 50, atOncePerPeer: 2, perSecond: 1000, perSecondPerPeer: 0.001, burstPerPeer: 5 }
   const server = await startDirectory(t, [], {
-    directory: { limits: { relaying: tight, searching: tight, publishing: tight }, timeouts: { relay: 2_000 } },
+    directory: { limits: { relaying: tight, searching: tight, publishing: tight } },
   })
   const [flooder, other] = [await startDirectory(t, [server.peer]), await startDirectory(t, [server.peer])]
   const options = { timeout: 10_000, signal: AbortSignal.timeout(60_000) }

@@ -232,4 +232,31 @@ describe('hosts in one network', () => {
     assert.equal(read, count)
     assert.equal(await channel.closed, undefined)
   })
+
+  test('a channel takes frames of the length that its owner set, on either side', async () => {
+    const first = await start()
+    const second = await start({ entryPeers: [first.multiaddr] })
+    const protocol = '/parley/test/1.0.0'
+    const seen: number[] = []
+    await first.host.serveChannels(
+      protocol,
+      async (channel) => {
+        for (let body = await channel.read(); body; body = await channel.read()) {
+          seen.push(body.length)
+          await channel.write(new Uint8Array(11))
+        }
+      },
+      { maxFrameLength: 10 },
+    )
+    const open = (maxFrameLength: number) => second.host.openChannel(first.host.peerId, protocol, { maxFrameLength })
+    const roomy = await open(11)
+    await roomy.write(new Uint8Array(10))
+    assert.equal((await roomy.read())?.length, 11)
+    await roomy.write(new Uint8Array(11))
+    await assert.rejects(Promise.resolve(roomy.read()).then((body) => assert.ok(body)))
+    const tight = await open(10)
+    await tight.write(new Uint8Array(10))
+    await assert.rejects(tight.read(), /frame of 11 bytes/)
+    assert.deepEqual(seen, [10, 10])
+  })
 })
