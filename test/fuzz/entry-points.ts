@@ -58,6 +58,12 @@ import {
   smpServerCodec,
 } from '@parley/smp/protocol'
 import { decodeContactCard, decodeLinkBinding, decodeSignedCard } from '../../packages/parley/src/card/index.ts'
+import {
+  decodeChannelMessage,
+  decodeChannelRequest,
+  encodeChannelMessage,
+  encodeChannelRequest,
+} from '../../packages/parley/src/channel/protocol/index.ts'
 import { decodeCardMessage, encodeCardMessage } from '../../packages/parley/src/directory/index.ts'
 import { openQuestion, sealQuestion } from '../../packages/parley/src/directory/seal.ts'
 import { BadRequest, parseRequest } from '../../packages/parley/src/jsonl/request.ts'
@@ -284,6 +290,42 @@ const parley: EntryPoint[] = [
   { name: 'parley: contact card', decode: decodeContactCard, samples: () => cardSamples('card') },
   { name: 'parley: signed card', decode: decodeSignedCard, samples: () => cardSamples('signedCard') },
   { name: 'parley: link binding', decode: decodeLinkBinding, samples: () => cardSamples('linkBinding') },
+  {
+    name: 'parley: channel request',
+    decode: decodeChannelRequest,
+    samples: () => [
+      encodeChannelRequest({
+        signedCard: new Uint8Array(300).fill(1),
+        signature: new Uint8Array(64).fill(2),
+        issuedAt: 1_800_000_000_000,
+      }),
+    ],
+  },
+  {
+    name: 'parley: channel message',
+    decode: decodeChannelMessage,
+    samples: () => {
+      const id = new Uint8Array(16).fill(1)
+      const bytes = new Uint8Array(50).fill(2)
+      const digest = new Uint8Array(32).fill(3)
+      const ack = { stored: 300, taken: 200, refused: [{ seq: 199, status: 7 }] }
+      const names = { own: 'fetch1', peer: '0x1', signature: new Uint8Array(64) }
+      return [
+        encodeChannelMessage({ hello: { role: 1, ...names, signedCard: bytes } }),
+        encodeChannelMessage({ ack, resend: 5, close: 'moved' }),
+        encodeChannelMessage({
+          number: 9,
+          ack,
+          frames: [
+            { type: 'whole', seq: 1, id, bytes },
+            { type: 'gone', seq: 2 },
+            { type: 'first', seq: 3, id, bytes, total: 100, digest },
+            { type: 'part', seq: 3, bytes, offset: 50 },
+          ],
+        }),
+      ]
+    },
+  },
   {
     name: 'parley: message about cards',
     decode: decodeCardMessage,

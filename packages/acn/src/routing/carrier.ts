@@ -40,6 +40,8 @@ export interface EnvelopeCarrier {
   onRegistered(record: AgentRecord): void
   /** An agent of this node has gone to another peer. */
   onMoved(address: string): void
+  /** A relay client has come to another contact. */
+  onContact(): void
 }
 
 /** An envelope that came by the carrier; its sender is proven by that. */

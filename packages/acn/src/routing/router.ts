@@ -280,6 +280,7 @@ export class AcnRouter implements EntranceHandler {
   /** A relay client has a contact: what waits for other peers' agents is tried at once. */
   onContact(): void {
     this.#remote.wakeAll()
+    this.#carrier?.onContact()
   }
 
   /**

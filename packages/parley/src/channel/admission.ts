@@ -3,6 +3,7 @@ import { sha256 } from '@parley/core/crypto'
 import { DecodeError } from '@parley/core/encoding'
 import { BoundedQueue } from '@parley/core/queue'
 import { decodeSignedCard, type VerifiedCard } from '../card/index.ts'
+import type { Closings } from './closings.ts'
 import { type ChannelContext, pairKey } from './context.ts'
 import { reasonOf } from './failures.ts'
 import { ANSWERED_AT_ONCE, PENDING_GRACE, WAITING_REQUESTS } from './limits.ts'
@@ -50,7 +51,7 @@ export interface AdmissionHooks {
 export class Admission {
   readonly #context: ChannelContext
   readonly #policy: RequestPolicy
-  readonly #openings: Openings
+  readonly #flows: { readonly openings: Openings; readonly closings: Closings }
   readonly #hooks: AdmissionHooks
   readonly #verifications: TokenBucket
   readonly #inAll: TokenBucket
@@ -62,10 +63,15 @@ export class Admission {
   readonly #held = new Map<string, WaitingRequest>()
   readonly #answers = new BoundedQueue<() => Promise<void>>(WAITING_REQUESTS)
 
-  constructor(context: ChannelContext, policy: RequestPolicy, openings: Openings, hooks: AdmissionHooks) {
+  constructor(
+    context: ChannelContext,
+    policy: RequestPolicy,
+    flows: { readonly openings: Openings; readonly closings: Closings },
+    hooks: AdmissionHooks,
+  ) {
     this.#context = context
     this.#policy = policy
-    this.#openings = openings
+    this.#flows = flows
     this.#hooks = hooks
     const { verifications, requestsInAll, requestsPerAddress } = context.limits
     const clock = () => performance.now()
@@ -106,6 +112,12 @@ export class Admission {
     this.#held.delete(key)
     held.stop?.()
     this.#context.run('request', this.#reject(held.proven.request))
+  }
+
+  /** True when a request of the pair waits for a decision or for an own opening. */
+  isWaitingFor(pair: Pair): boolean {
+    const key = pairKey(pair.local, pair.peer)
+    return this.#held.has(key) || this.#asked.has(key)
   }
 
   #localOf({ connId }: Request): LocalAgent | undefined {
@@ -245,20 +257,21 @@ export class Admission {
   /** Makes room among accepted requests of strangers that have come to nothing. */
   async #hasRoom(): Promise<boolean> {
     const { links, limits, now } = this.#context
+    if (links.size >= limits.channels) return false
     const pending = [...links.values()].filter(
-      ({ record, pair }) => record.role === ACCEPTOR && record.state === 'opening' && !pair.active,
+      ({ record, pair, isProven, isRemoved }) => record.role === ACCEPTOR && !isProven && !isRemoved && !pair.active,
     )
     if (pending.length < limits.pendingStrangers) return true
     const [oldest] = pending.sort((a, b) => a.record.createdAt - b.record.createdAt)
     if (!oldest || now() - oldest.record.createdAt < PENDING_GRACE) return false
-    await this.#openings.remove(oldest)
+    await this.#flows.closings.remove(oldest)
     return true
   }
 
   #accept(pair: Pair, { request, local, card }: ProvenRequest): void {
     const work = async () => {
       try {
-        await this.#openings.accept(pair, request.invId, card)
+        await this.#flows.openings.accept(pair, request.invId, card)
       } catch (error) {
         this.#context.log({ level: 'warn', message: 'request not accepted', ...pair.names, error: reasonOf(error) })
         await this.#refuse(request, local.address, 'FAILED', pair.peer)

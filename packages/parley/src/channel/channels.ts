@@ -1,17 +1,19 @@
-import type { AgentEventOf } from '@parley/agent'
-import { DecodeError } from '@parley/core/encoding'
 import type { VerifiedCard } from '../card/index.ts'
 import { openDatabase } from '../store/index.ts'
 import { Admission } from './admission.ts'
+import { AgentEvents } from './agent-events.ts'
 import { ChannelError } from './channel-error.ts'
+import { Closings } from './closings.ts'
 import { type ChannelContext, pairKey } from './context.ts'
 import { ChannelEmitter } from './emitter.ts'
-import { isGone, isNotFound, reasonOf } from './failures.ts'
-import { CLEANUP_INTERVAL, DEFAULT_LIMITS, HISTORY, TRY_AGAIN } from './limits.ts'
+import { reasonOf } from './failures.ts'
+import type { Flows } from './flows.ts'
+import { Housekeeping } from './housekeeping.ts'
+import { DEFAULT_LIMITS } from './limits.ts'
 import { Openings } from './openings.ts'
 import { Link, Pair } from './pair.ts'
 import { cardBytes, isNoOlder, storedCard } from './peer-card.ts'
-import { type ChannelMessage, decodeChannelMessage, ENVELOPE_ID_LENGTH, MAX_ENVELOPE } from './protocol/index.ts'
+import { ENVELOPE_ID_LENGTH, MAX_ENVELOPE } from './protocol/index.ts'
 import { Receiver } from './receiver.ts'
 import { Sender } from './sender.ts'
 import { countInbox, dropInbox } from './store/inbox.ts'
@@ -19,7 +21,6 @@ import { listLinks } from './store/links.ts'
 import {
   countOutbox,
   dropOutbox,
-  expireOutgoing,
   getOutcome,
   hasUnplaced,
   insertOutcome,
@@ -27,7 +28,6 @@ import {
   placesStored,
 } from './store/outbox.ts'
 import { insertPair, listPairs, savePair } from './store/pairs.ts'
-import { forgetOld } from './store/requests.ts'
 import { MIGRATIONS } from './store/schema.ts'
 import type {
   ChannelEnvelope,
@@ -56,6 +56,7 @@ export class Channels implements AsyncDisposable {
   readonly #tasks: Set<Promise<void>>
   readonly #timers: Set<NodeJS.Timeout>
   readonly #parts = new Map<Pair, PairParts>()
+  readonly #closings: Closings
   readonly #openings: Openings
   readonly #admission: Admission
   readonly #unsubscribe: (() => void)[] = []
@@ -110,13 +111,20 @@ export class Channels implements AsyncDisposable {
       },
       step: (name) => log({ level: 'debug', message: `step: ${name}` }),
     }
-    this.#openings = new Openings(this.#context, {
-      senderOf: (pair) => this.#partsOf(pair).sender,
+    const senderOf = (pair: Pair) => this.#partsOf(pair).sender
+    this.#closings = new Closings(this.#context, { senderOf, ensure: (pair) => this.#openings.ensure(pair) })
+    this.#openings = new Openings(this.#context, this.#closings, {
+      senderOf,
       established: (pair) => this.#admission.established(pair),
     })
-    this.#admission = new Admission(this.#context, options.policy ?? { mode: 'everyone' }, this.#openings, {
-      pairOf: (local, peer) => this.#pairOf(local, peer),
-    })
+    this.#admission = new Admission(
+      this.#context,
+      options.policy ?? { mode: 'everyone' },
+      { openings: this.#openings, closings: this.#closings },
+      {
+        pairOf: (local, peer) => this.#pairOf(local, peer),
+      },
+    )
   }
 
   /**
@@ -303,12 +311,23 @@ export class Channels implements AsyncDisposable {
       pair.links.add(link)
       if (record.state === 'open' && (pair.active?.record.openedAt ?? 0) <= (record.openedAt ?? 0)) pair.active = link
     }
-    this.#listen()
+    this.#unsubscribe.push(...new AgentEvents(this.#context, this.#flows).listen())
     await this.#resume()
     const living = [...links.values()].filter(({ record }) => record.state !== 'closing')
     if (living.length > 0)
       this.#run('subscribing', agent.subscribeConnections(living.map(({ record }) => record.connId)))
-    this.#cleanUp()
+    new Housekeeping(this.#context, this.#flows).start()
+  }
+
+  get #flows(): Flows {
+    return {
+      openings: this.#openings,
+      closings: this.#closings,
+      admission: this.#admission,
+      senderOf: (pair) => this.#partsOf(pair).sender,
+      receiverOf: (pair) => this.#partsOf(pair).receiver,
+      forget: (pair) => this.#parts.delete(pair),
+    }
   }
 
   /** Goes on with what was under way when the last run ended. */
@@ -320,8 +339,8 @@ export class Channels implements AsyncDisposable {
       const summary = states.get(record.connId)
       if (record.state === 'closing') {
         link.isRemoved = true
-        this.#run('deleting', this.#openings.finishRemoval(link))
-      } else if (!summary) this.#openings.lost(link)
+        this.#run('deleting', this.#closings.finishRemoval(link))
+      } else if (!summary) this.#closings.lost(link)
       else if (record.state === 'opening' && summary.state === 'joining') this.#openings.interrupted(link)
       else if (record.state === 'opening' && summary.state === 'connected') {
         this.#run('connection', this.#openings.connected(link, summary.pq))
@@ -333,113 +352,13 @@ export class Channels implements AsyncDisposable {
     }
   }
 
-  #listen(): void {
-    const { agent, links } = this.#context
-    const linkOf = (connId: string) => {
-      const link = links.get(connId)
-      return link && !link.isRemoved ? link : undefined
-    }
-    this.#unsubscribe.push(
-      agent.on('REQ', (event) => this.#admission.requested(event)),
-      agent.on('CONF', (event) => {
-        const link = linkOf(event.connId)
-        if (link) this.#run('confirmation', this.#openings.confirmed(link, event))
-      }),
-      // Not told again once this has returned.
-      agent.on('CON', async ({ connId, pq }) => {
-        const link = linkOf(connId)
-        if (link && !this.#stop.signal.aborted) await this.#openings.connected(link, pq)
-      }),
-      agent.on('MSG', (event) => {
-        const link = linkOf(event.connId)
-        if (link) this.#run('message', this.#received(link, event))
-      }),
-      agent.on('MERR', ({ connId, error }) => this.#failed(linkOf(connId), error)),
-      agent.on('MERRS', ({ connId, error }) => this.#failed(linkOf(connId), error)),
-      agent.on('DELD', ({ connId }) => {
-        const link = linkOf(connId)
-        if (link) this.#openings.lost(link)
-      }),
-      agent.on('ERR', ({ connId, error }) => {
-        const link = connId === undefined ? undefined : linkOf(connId)
-        if (link) this.#run('failure', this.#mayBeLost(link, error.message))
-      }),
-    )
-  }
-
-  /** Something is wrong with a connection: the agent may have given it up. */
-  async #mayBeLost(link: Link, error: string): Promise<void> {
-    const { agent, log } = this.#context
-    log({ level: 'warn', message: 'connection', ...link.pair.names, error })
-    const exists = (await agent.listConnections()).some(({ connId }) => connId === link.record.connId)
-    if (!exists && !link.isRemoved) this.#openings.lost(link)
-  }
-
-  /** Messages will not be sent. */
-  #failed(link: Link | undefined, error: Parameters<typeof isGone>[0]): void {
-    if (!link) return
-    this.#context.log({ level: 'warn', message: 'messages not sent', ...link.pair.names, error: error.message })
-    if (isGone(error)) {
-      this.#openings.lost(link)
-      return
-    }
-    const { record } = link
-    record.sndHanded = record.sndStored
-    link.ackForced = true
-    if (record.state === 'connected') record.helloSent = false
-    this.#context.after(TRY_AGAIN, () => {
-      this.#run('proof', this.#openings.greet(link))
-      this.#partsOf(link.pair).sender.kick()
-    })
-  }
-
-  async #received(link: Link, { msgId, body }: AgentEventOf<'MSG'>): Promise<void> {
-    const { connId } = link.record
-    if (link.processing === msgId) return
-    link.processing = msgId
-    try {
-      if (msgId > link.lastMsgId && !(await this.#process(link, body))) return
-      link.lastMsgId = Math.max(link.lastMsgId, msgId)
-      await this.#context.agent.ackMessage(connId, msgId)
-      this.#context.step('message acknowledged')
-    } catch (error) {
-      // The connection is being deleted.
-      if (!isNotFound(error)) throw error
-    } finally {
-      if (link.processing === msgId) link.processing = 0
-    }
-  }
-
-  /** False when the link is gone. */
-  async #process(link: Link, body: Uint8Array): Promise<boolean> {
-    const { db, step } = this.#context
-    step('message received')
-    const message = readMessage(body)
-    if (!link.isProven) {
-      if (!(await this.#openings.proven(link, message?.hello))) return false
-    }
-    if (!message) {
-      await this.#openings.violated(link)
-      return false
-    }
-    const { receiver } = this.#partsOf(link.pair)
-    const stored = await db.transaction((tx) => receiver.store(tx, link, message))
-    step('message stored')
-    if (stored.violation) {
-      await this.#openings.violated(link)
-      return false
-    }
-    stored.after()
-    if (!message.close) return true
-    await this.#openings.closedByPeer(link, message.close)
-    return false
-  }
-
   async #pairOf(local: string, peer: string): Promise<Pair> {
     const { db, pairs } = this.#context
     const key = pairKey(local, peer)
+    const known = pairs.get(key)
+    if (known) known.usedAt = performance.now()
     return (
-      pairs.get(key) ??
+      known ??
       (await db.transaction((tx) => {
         const existing = pairs.get(key)
         if (existing) return existing
@@ -455,7 +374,7 @@ export class Channels implements AsyncDisposable {
     if (existing) return existing
     const sender = new Sender(this.#context, pair, {
       onWaiting: () => this.#openings.ensure(pair),
-      onLost: (link) => this.#openings.lost(link),
+      onLost: (link) => this.#closings.lost(link),
     })
     const parts = { sender, receiver: new Receiver(this.#context, pair, sender) }
     this.#parts.set(pair, parts)
@@ -477,41 +396,10 @@ export class Channels implements AsyncDisposable {
     pair.toTake = { count: 0, bytes: 0 }
     pair.hasUnplaced = false
     pair.given.clear()
-    for (const link of pair.living) await this.#openings.remove(link, code)
+    for (const link of pair.living) await this.#closings.remove(link, code)
     for (const id of ids) {
       events.emit('notDelivered', { ...pair.names, id: Buffer.from(id).toString('hex'), reason: 'removed' })
     }
-  }
-
-  /** Reports what has expired and forgets what is too old, now and from time to time. */
-  #cleanUp(): void {
-    const { limits, after } = this.#context
-    this.#run('cleaning up', this.#cleanUpOnce())
-    after(Math.min(CLEANUP_INTERVAL, limits.lifetime, limits.requestAgain), () => this.#cleanUp())
-  }
-
-  async #cleanUpOnce(): Promise<void> {
-    const { db, now, events, pairs } = this.#context
-    const byId = new Map([...pairs.values()].map((pair) => [pair.record.pairId, pair]))
-    const expired = await db.transaction((tx) => {
-      forgetOld(tx, now(), HISTORY)
-      const list = expireOutgoing(tx, now())
-      for (const { pairId, id, size } of list) {
-        insertOutcome(tx, pairId, id, 'expired', now())
-        const pair = byId.get(pairId)
-        if (!pair) continue
-        pair.waiting.count--
-        pair.waiting.bytes -= size
-      }
-      return list
-    })
-    for (const { pairId, id } of expired) {
-      const pair = byId.get(pairId)
-      if (pair) events.emit('notDelivered', { ...pair.names, id: Buffer.from(id).toString('hex'), reason: 'expired' })
-    }
-    // Room for those who wait to send.
-    if (expired.length > 0) for (const { sender } of this.#parts.values()) sender.kick()
-    this.#openings.cleanUp()
   }
 
   #run(what: string, work: Promise<unknown>): void {
@@ -525,14 +413,5 @@ export class Channels implements AsyncDisposable {
   #checkLocal(address: string): void {
     this.#checkOpen()
     if (!this.#context.locals.has(address)) throw new ChannelError('UNKNOWN_LOCAL', 'no agent of ours has this address')
-  }
-}
-
-function readMessage(body: Uint8Array): ChannelMessage | undefined {
-  try {
-    return decodeChannelMessage(body)
-  } catch (error) {
-    if (error instanceof DecodeError) return undefined
-    throw error
   }
 }

@@ -23,6 +23,7 @@ export const DEFAULT_LIMITS: ChannelLimits = {
   requestsPerAddress: { perSecond: 1 / 60, burst: 5 },
   requestsInAll: { perSecond: 2, burst: 60 },
   pendingStrangers: 256,
+  channels: 10_000,
   pendingAsks: 100,
   retry: { initial: SECOND, max: MINUTE },
 }
@@ -37,6 +38,8 @@ export const WAITING_REQUESTS = 256
 export const ANSWERED_AT_ONCE = 8
 /** An accepted request of a stranger that is younger than this is not given up for a new one, ms. */
 export const PENDING_GRACE = 10 * MINUTE
+/** A pair of which nothing is left is forgotten when nobody has used it for so long, ms. */
+export const PAIR_IDLE = 10 * MINUTE
 /** Time after which a message that the agent did not accept, or an envelope that a handler failed with, is tried again, ms. */
 export const TRY_AGAIN = 5 * SECOND
 /** How often old things are forgotten, ms. */

@@ -2,6 +2,7 @@ import type { AgentEventOf } from '@parley/agent'
 import { AgentError } from '@parley/agent'
 import type { VerifiedCard } from '../card/index.ts'
 import type { Db } from '../store/index.ts'
+import { type Closings, NO_PROOF } from './closings.ts'
 import type { ChannelContext } from './context.ts'
 import { failureOf, isNotFound, reasonOf } from './failures.ts'
 import { TRY_AGAIN } from './limits.ts'
@@ -10,7 +11,6 @@ import { cardBytes, isNoOlder, readCard, storedCard } from './peer-card.ts'
 import {
   ACCEPTOR,
   type ChannelRole,
-  type CloseCode,
   encodeChannelMessage,
   encodeChannelRequest,
   type Hello,
@@ -20,31 +20,29 @@ import {
   verifyProof,
 } from './protocol/index.ts'
 import type { Sender } from './sender.ts'
-import { insertLink, newLink, removeLink } from './store/links.ts'
-import { hasUnplaced, unplaceAll } from './store/outbox.ts'
+import { insertLink, newLink } from './store/links.ts'
 import { savePair } from './store/pairs.ts'
-import type { CloseReason } from './types.ts'
 
 const NOTHING = new Uint8Array()
-const MOVED = 'the peer has moved'
-const NO_PROOF = 'the peer proved nothing'
 
-/** What other parts do when links come and go. */
+/** What other parts do when links come. */
 export interface OpeningsHooks {
   senderOf(pair: Pair): Sender
   /** A channel of the pair is there: requests that were held for it are not needed. */
   established(pair: Pair): void
 }
 
-/** Brings links about, proves both sides to each other, keeps one channel for each pair, and takes links down. */
+/** Brings links about and proves both sides to each other. */
 export class Openings {
   readonly #context: ChannelContext
+  readonly #closings: Closings
   readonly #hooks: OpeningsHooks
   /** Pairs that a request is being sent for. */
   readonly #joining = new Set<Pair>()
 
-  constructor(context: ChannelContext, hooks: OpeningsHooks) {
+  constructor(context: ChannelContext, closings: Closings, hooks: OpeningsHooks) {
     this.#context = context
+    this.#closings = closings
     this.#hooks = hooks
   }
 
@@ -54,20 +52,28 @@ export class Openings {
     if (closing.aborted || this.#joining.has(pair) || !locals.has(pair.local)) return
     if (pair.refused || pair.record.cardFailed !== undefined) return
     if (!pair.record.wanted && pair.waiting.count === 0) return
-    const unsent = pair.living.find(({ record, busy }) => record.role === OPENER && record.state === 'opening' && busy)
-    if (pair.living.length > 0 && !unsent) return
+    if (pair.living.some((link) => this.#isEnough(link))) return
     this.#joining.add(pair)
-    this.#context.run(
-      'opening a channel',
-      this.#join(pair).finally(() => this.#joining.delete(pair)),
-    )
+    pair.pins++
+    const done = () => {
+      this.#joining.delete(pair)
+      pair.pins--
+    }
+    this.#context.run('opening a channel', this.#join(pair).finally(done))
+  }
+
+  /** Whether nothing has to be opened beside a link: not a request that is still to be sent, or has come to nothing. */
+  #isEnough({ record, busy }: Link): boolean {
+    if (record.state !== 'opening') return true
+    if (record.role === OPENER) return !busy
+    return this.#context.now() - record.createdAt < this.#context.limits.holdRequest
   }
 
   /** The peer's card leads elsewhere now: a request that has no answer is of no use. */
   restart(pair: Pair): void {
     for (const link of pair.living) {
       const { record, isAnswered, busy } = link
-      if (record.role === OPENER && record.state === 'opening' && !isAnswered && !busy) this.lost(link)
+      if (record.role === OPENER && record.state === 'opening' && !isAnswered && !busy) this.#closings.lost(link)
     }
     this.ensure(pair)
   }
@@ -88,7 +94,7 @@ export class Openings {
       if (triedLink !== undefined && triedLink !== card?.contactLink) await this.#forgetUnsent(pair, OPENER)
       const local = this.#context.locals.get(pair.local)
       if (!local || pair.active) return
-      if (card?.contactLink === undefined) return this.#cardFailed(pair, 'the peer has no contact address')
+      if (card?.contactLink === undefined) return this.#closings.cardFailed(pair, 'the peer has no contact address')
       const { contactLink, channelKey } = card
       triedLink = contactLink
       const info = ({ connId, keyAgreement = NOTHING }: { connId: string; keyAgreement?: Uint8Array }) => {
@@ -108,7 +114,7 @@ export class Openings {
         if (closing.aborted) return
         const failure = failureOf(error)
         if (failure !== 'later') await this.#forgetUnsent(pair, OPENER)
-        if (failure === 'never') return this.#cardFailed(pair, reasonOf(error))
+        if (failure === 'never') return this.#closings.cardFailed(pair, reasonOf(error))
         this.#log(pair, 'request not sent', error)
       }
       await new Promise<void>((resolve) => {
@@ -137,17 +143,8 @@ export class Openings {
     for (const link of pair.living) {
       const { record } = link
       if (record.role !== role || record.state !== 'opening' || !link.busy) continue
-      if (invId === undefined || record.invId === invId) await this.remove(link)
+      if (invId === undefined || record.invId === invId) await this.#closings.remove(link)
     }
-  }
-
-  async #cardFailed(pair: Pair, reason: string): Promise<void> {
-    const { db, events } = this.#context
-    await db.transaction((tx) => {
-      pair.record.cardFailed = reason
-      savePair(tx, pair.record)
-    })
-    if (pair.waiting.count > 0 || pair.record.wanted) events.emit('cardNeeded', { ...pair.names, reason })
   }
 
   /**
@@ -164,12 +161,21 @@ export class Openings {
     })
     // What the peer asked for before, and was not finished, it has given up.
     for (const link of pair.living) {
-      if (link.record.role === ACCEPTOR && link.record.state === 'opening') await this.remove(link)
+      if (link.record.role === ACCEPTOR && link.record.state === 'opening') await this.#closings.remove(link)
     }
     await this.#accept(pair, invId, card.card.channelKey)
   }
 
   async #accept(pair: Pair, invId: string, peerKey: Uint8Array): Promise<void> {
+    pair.pins++
+    try {
+      await this.#acceptPinned(pair, invId, peerKey)
+    } finally {
+      pair.pins--
+    }
+  }
+
+  async #acceptPinned(pair: Pair, invId: string, peerKey: Uint8Array): Promise<void> {
     const { agent, limits, pq, closing, step } = this.#context
     let delay = limits.retry.initial
     const info = ({ connId }: { connId: string }) => {
@@ -204,7 +210,8 @@ export class Openings {
    * have had too many at that time.
    */
   cleanUp(): void {
-    const { links, limits, now } = this.#context
+    const { links, limits, now, pairs } = this.#context
+    for (const pair of pairs.values()) if (!pair.active) this.ensure(pair)
     for (const link of links.values()) {
       const { record, pair } = link
       if (link.isRemoved || (record.state !== 'opening' && record.state !== 'connected')) continue
@@ -212,7 +219,7 @@ export class Openings {
       const isUnanswered = record.role === OPENER && record.state === 'opening' && !link.busy && !link.isAnswered
       const isRepeated = isUnanswered && age >= limits.requestAgain * 6 ** pair.repeats
       if (isRepeated) pair.repeats++
-      if (isRepeated || age >= limits.openLifetime) this.lost(link)
+      if (isRepeated || age >= limits.openLifetime) this.#closings.lost(link)
     }
   }
 
@@ -259,7 +266,7 @@ export class Openings {
       } catch (error) {
         if (!(error instanceof AgentError)) throw error
         this.#log(pair, 'proof not sent', error)
-        if (isNotFound(error)) return this.lost(link)
+        if (isNotFound(error)) return this.#closings.lost(link)
         this.#context.after(TRY_AGAIN, () => this.#context.run('proof', this.greet(link)))
         return
       }
@@ -312,10 +319,11 @@ export class Openings {
     const { events, log } = this.#context
     const { local, peer } = link.pair
     log({ level: 'warn', message: 'the peer could not prove who it is', local, peer })
-    if (!link.pair.active) link.pair.record.cardFailed = NO_PROOF
-    await this.remove(link)
+    const isOwn = link.record.role === OPENER && !link.pair.active
+    if (isOwn) link.pair.record.cardFailed = NO_PROOF
+    await this.#closings.remove(link)
     events.emit('proofFailed', { local, peer })
-    this.#changed(link.pair, 'proof')
+    if (isOwn) await this.#closings.cardFailed(link.pair, NO_PROOF)
   }
 
   /** Stores a change after which both sides may have proven who they are. */
@@ -327,7 +335,7 @@ export class Openings {
       if (record.state !== 'connected' || !record.helloSent || !link.isProven) return false
       record.state = 'open'
       link.save(tx)
-      this.#activate(tx, link)
+      this.#closings.activate(tx, link)
       return true
     })
     if (!opened) return
@@ -337,121 +345,7 @@ export class Openings {
     events.emit('opened', { local: pair.local, peer: pair.peer, pq: record.pq, card: kind })
     this.#hooks.established(pair)
     this.#hooks.senderOf(pair).kick()
-    await this.#leaveOne(link)
-  }
-
-  /** What is sent to the peer goes over this link from now on, all that it has not taken once more. */
-  #activate(db: Db, link: Link): void {
-    const { pair } = link
-    unplaceAll(db, pair.record.pairId)
-    pair.hasUnplaced = hasUnplaced(db, pair.record.pairId)
-    pair.active = link
-  }
-
-  /**
-   * One channel stays of several. The side with the smaller address decides: it closes the others. The other side only
-   * ends what cannot have become a channel, and later what nobody has closed.
-   */
-  async #leaveOne(link: Link): Promise<void> {
-    const { pair } = link
-    const others = pair.living.filter((other) => other !== link)
-    for (const other of others) {
-      if (pair.isLeader) await this.remove(other, 'superseded')
-      else if (other.record.state === 'opening') await this.remove(other)
-    }
-    if (pair.isLeader || others.every(({ isRemoved }) => isRemoved)) return
-    this.#context.after(this.#context.limits.holdRequest, () => {
-      for (const other of others) {
-        if (pair.active === link && !other.isRemoved) this.#context.run('replaced channel', this.remove(other))
-      }
-    })
-  }
-
-  /** The peer has closed. */
-  async closedByPeer(link: Link, code: CloseCode): Promise<void> {
-    // Before the link is gone: nothing is to be opened with a card that leads to where the peer is not any more.
-    if (code === 'moved') link.pair.record.cardFailed = MOVED
-    if (code === 'refused') link.pair.refused = true
-    await this.remove(link)
-    if (code !== 'superseded') this.#changed(link.pair, code)
-    else this.#changed(link.pair, undefined)
-  }
-
-  /** The peer breaks the rules. */
-  async violated(link: Link): Promise<void> {
-    this.#context.log({
-      level: 'warn',
-      message: 'the peer breaks the rules',
-      local: link.pair.local,
-      peer: link.pair.peer,
-    })
-    link.pair.refused = true
-    await this.remove(link, 'protocol')
-    this.#changed(link.pair, 'protocol')
-  }
-
-  /** The connection is gone. */
-  lost(link: Link): void {
-    if (link.isRemoved) return
-    const wasOpen = link.record.state === 'open'
-    this.#context.run(
-      'lost channel',
-      this.remove(link).then(() => this.#changed(link.pair, wasOpen ? 'lost' : undefined)),
-    )
-  }
-
-  /** A link is gone: another takes its place, or a new one is opened. */
-  #changed(pair: Pair, reason: CloseReason | undefined): void {
-    if (pair.active) {
-      // The one that is left works with what is known.
-      if (reason === 'moved') pair.record.cardFailed = undefined
-      pair.refused = false
-      return
-    }
-    const { local, peer } = pair
-    if (reason !== undefined) this.#context.events.emit('closed', { local, peer, reason })
-    // The card that is known leads elsewhere now, or to somebody else.
-    if (reason === 'moved') this.#context.run('moved peer', this.#cardFailed(pair, MOVED))
-    else if (reason === 'proof') this.#context.run('proof', this.#cardFailed(pair, NO_PROOF))
-    else this.ensure(pair)
-  }
-
-  /** Takes a link down; with a code the peer is told why, after what is on its way. */
-  async remove(link: Link, code?: CloseCode): Promise<void> {
-    const { db, agent } = this.#context
-    const { record, pair } = link
-    if (link.isRemoved) return
-    link.isRemoved = true
-    link.stopAckTimer?.()
-    const wasConnected = record.state === 'connected' || record.state === 'open'
-    await db.transaction((tx) => {
-      record.state = 'closing'
-      link.save(tx)
-      if (pair.active !== link) return
-      const next = pair.living.filter(({ record: { state } }) => state === 'open').at(-1)
-      pair.active = undefined
-      if (next) this.#activate(tx, next)
-    })
-    if (code && wasConnected) {
-      // A peer that cannot be told finds out by itself.
-      await agent.sendMessage(record.connId, encodeChannelMessage({ close: code })).catch(() => undefined)
-    }
-    await this.finishRemoval(link, code !== undefined && wasConnected)
-    if (pair.active) this.#hooks.senderOf(pair).kick()
-  }
-
-  /** Deletes the connection of a link that is closing, and forgets it. */
-  async finishRemoval(link: Link, waitDelivery = true): Promise<void> {
-    const { agent, db, links } = this.#context
-    const { connId } = link.record
-    try {
-      await agent.deleteConnection(connId, { waitDelivery })
-    } catch (error) {
-      if (!isNotFound(error)) throw error
-    }
-    await db.transaction((tx) => removeLink(tx, connId))
-    links.delete(connId)
-    link.pair.links.delete(link)
+    await this.#closings.leaveOne(link)
   }
 
   #log({ local, peer }: Pair, message: string, error: unknown): void {

@@ -65,6 +65,10 @@ export class Pair {
   readonly given = new Set<number>()
   /** Requests that were sent again since the last channel. */
   repeats = 0
+  /** Something is being done for it that is not in the store yet. */
+  pins = 0
+  /** When it was last asked for; milliseconds of the process's clock. */
+  usedAt = performance.now()
   /** The peer has refused: nothing is opened until somebody asks for it. */
   refused = false
 

@@ -40,6 +40,8 @@ export interface ChannelLimits {
   readonly requestsInAll: { readonly perSecond: number; readonly burst: number }
   /** Accepted requests of strangers that have not become channels yet. */
   readonly pendingStrangers: number
+  /** Channels, and what may become one, beyond which strangers are refused. */
+  readonly channels: number
   /** Requests that wait for the application's decision. */
   readonly pendingAsks: number
   /** First wait and longest wait between tries to open a channel. */
@@ -121,8 +123,6 @@ export type CloseReason =
   | 'protocol'
   /** The connection is gone at a router or at the peer. */
   | 'lost'
-  /** The peer's proof was wrong. */
-  | 'proof'
 
 /** Why a request was refused. */
 export type RequestRefusal =

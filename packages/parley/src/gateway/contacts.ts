@@ -39,8 +39,8 @@ export interface ContactsOptions {
   readonly key: PeerKey
   /** How the ledger key of an address signs; undefined for agents that are represented. */
   readonly signerOf: (address: string) => CardSigner | undefined
-  /** Called when a card is served here: others may be told. */
-  readonly onServed: (address: string) => void
+  /** Called when a card is served here: tells those who serve it as well; never rejects. */
+  readonly onServed: (address: string) => Promise<void>
   readonly log: (level: 'info' | 'warning', line: string) => void
 }
 
@@ -73,7 +73,7 @@ export class Contacts {
   /** Resolves when the agent has a contact, or the time is over; never rejects. */
   async whenReady(address: string, withinMs: number): Promise<void> {
     const making = this.#making.get(address)
-    if (!making || this.isReady(address)) return
+    if (!making) return
     const time = new AbortController()
     const timer = sleep(withinMs, undefined, { ref: false, signal: time.signal }).catch(() => {})
     await Promise.race([making.made, timer])
@@ -100,6 +100,11 @@ export class Contacts {
       await agent.deleteConnection(contact.connId)
       await book.delete(address)
     })
+  }
+
+  /** Addresses of agents that are ready. */
+  get addresses(): string[] {
+    return [...this.#ready.keys()]
   }
 
   /** Deletes contact addresses that a crash has left without an agent. */
@@ -150,7 +155,7 @@ export class Contacts {
     const card = encodeSignedCard(signed, { withoutAttachment: true })
     await channels.addLocal({ address, card: () => card, channelKey, contactConnId: connId })
     this.#ready.set(address, contact)
-    onServed(address)
+    await onServed(address)
   }
 
   async #newContact(address: string): Promise<Contact> {

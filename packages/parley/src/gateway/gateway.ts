@@ -187,6 +187,10 @@ export class Gateway implements NodeCarrier {
     moved().catch((error: unknown) => this.#log('warning', `leaving ${address}: ${reasonOf(error)}`))
   }
 
+  onContact(): void {
+    for (const address of this.#contacts.addresses) void this.#publish(address)
+  }
+
   async stop(): Promise<void> {
     this.#abort.abort(new Error('gateway stops'))
     this.directory.stop()
@@ -294,11 +298,16 @@ export class Gateway implements NodeCarrier {
   }
 
   /** A relay client's contact peer serves the cards of its agent while that is away. */
-  #publish(address: string): void {
+  async #publish(address: string): Promise<void> {
     const { contact } = this.#parts.host
     if (contact === undefined) return
     const { signal } = this.#abort
-    this.directory.publish(address, [contact], signal).catch(() => {})
+    try {
+      const served = await this.directory.publish(address, [contact], signal)
+      if (!served.includes(contact)) this.#log('info', `the contact peer does not serve the card of ${address}`)
+    } catch {
+      // The gateway stops.
+    }
   }
 
   #log(level: 'info' | 'warning', line: string): void {

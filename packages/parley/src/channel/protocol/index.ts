@@ -2,7 +2,6 @@ export {
   ENVELOPE_ID_LENGTH,
   MAX_CHANNEL_MESSAGE,
   MAX_ENVELOPE,
-  MAX_REQUEST,
   MAX_STATUS,
   REPEATED_REFUSALS,
   STATUS_CORRUPTED,
@@ -19,13 +18,12 @@ export {
   type Hello,
 } from './message.ts'
 export { type OutgoingEnvelope, Packer, type Position, packAgain } from './packing.ts'
-export { ACCEPTOR, type ChannelRole, OPENER, type ProofStatement, signProof, verifyProof } from './proof.ts'
-export { type Assembly, type Reassembly, type Received, receiveFrame } from './receiving.ts'
+export { ACCEPTOR, type ChannelRole, OPENER, signProof, verifyProof } from './proof.ts'
+export { type Assembly, type Reassembly, receiveFrame } from './receiving.ts'
 export {
   type ChannelRequest,
   decodeChannelRequest,
   encodeChannelRequest,
-  type RequestTarget,
   signChannelRequest,
   verifyChannelRequest,
 } from './request.ts'

@@ -33,6 +33,13 @@ export function insertPair(db: Db, local: string, peer: string): PairRecord {
   return recordOf(row as PairRow)
 }
 
+/** Removes a pair of which nothing else is known; false when something is. */
+export function removeEmptyPair(db: Db, pairId: number): boolean {
+  const tables = ['links', 'outbox', 'inbox', 'seen', 'outcomes']
+  const empty = tables.map((table) => `NOT EXISTS (SELECT 1 FROM ${table} WHERE pair_id = ?1)`).join(' AND ')
+  return db.run(`DELETE FROM pairs WHERE pair_id = ?1 AND wanted = 0 AND ${empty}`, pairId) > 0
+}
+
 /** Keeps what may change of a pair. */
 export function savePair(db: Db, { pairId, card, cardFailed, wanted }: PairRecord): void {
   db.run(

@@ -1,0 +1,155 @@
+import type { Db } from '../store/index.ts'
+import type { ChannelContext } from './context.ts'
+import { isNotFound } from './failures.ts'
+import type { Link, Pair } from './pair.ts'
+import { type CloseCode, encodeChannelMessage } from './protocol/index.ts'
+import type { Sender } from './sender.ts'
+import { removeLink } from './store/links.ts'
+import { hasUnplaced, unplaceAll } from './store/outbox.ts'
+import { savePair } from './store/pairs.ts'
+import type { CloseReason } from './types.ts'
+
+const MOVED = 'the peer has moved'
+/** Why a card is of no use whose link leads to somebody else. */
+export const NO_PROOF = 'the peer proved nothing'
+
+/** What other parts do when links go. */
+export interface ClosingsHooks {
+  senderOf(pair: Pair): Sender
+  /** Opens a channel when one is wanted and there is none. */
+  ensure(pair: Pair): void
+}
+
+/** Keeps one channel for each pair and takes links down. */
+export class Closings {
+  readonly #context: ChannelContext
+  readonly #hooks: ClosingsHooks
+
+  constructor(context: ChannelContext, hooks: ClosingsHooks) {
+    this.#context = context
+    this.#hooks = hooks
+  }
+
+  /** What is sent to the peer goes over this link from now on, all that it has not taken once more. */
+  activate(db: Db, link: Link): void {
+    const { pair } = link
+    unplaceAll(db, pair.record.pairId)
+    pair.hasUnplaced = hasUnplaced(db, pair.record.pairId)
+    pair.active = link
+  }
+
+  /**
+   * One channel stays of several. The side with the smaller address decides: it closes the others. The other side only
+   * ends what cannot have become a channel, and later what nobody has closed.
+   */
+  async leaveOne(link: Link): Promise<void> {
+    const { pair } = link
+    const others = pair.living.filter((other) => other !== link)
+    for (const other of others) {
+      if (pair.isLeader) await this.remove(other, 'superseded')
+      else if (other.record.state === 'opening') await this.remove(other)
+    }
+    if (pair.isLeader || others.every(({ isRemoved }) => isRemoved)) return
+    this.#context.after(this.#context.limits.holdRequest, () => {
+      for (const other of others) {
+        if (pair.active === link && !other.isRemoved) this.#context.run('replaced channel', this.remove(other))
+      }
+    })
+  }
+
+  /** The peer has closed. */
+  async closedByPeer(link: Link, code: CloseCode): Promise<void> {
+    // Before the link is gone: nothing is to be opened with a card that leads to where the peer is not any more.
+    if (code === 'moved') link.pair.record.cardFailed = MOVED
+    if (code === 'refused') link.pair.refused = true
+    await this.remove(link)
+    if (code !== 'superseded') this.#changed(link.pair, code)
+    else this.#changed(link.pair, undefined)
+  }
+
+  /** The peer breaks the rules. */
+  async violated(link: Link): Promise<void> {
+    this.#context.log({
+      level: 'warn',
+      message: 'the peer breaks the rules',
+      local: link.pair.local,
+      peer: link.pair.peer,
+    })
+    link.pair.refused = true
+    await this.remove(link, 'protocol')
+    this.#changed(link.pair, 'protocol')
+  }
+
+  /** The connection is gone. */
+  lost(link: Link): void {
+    if (link.isRemoved) return
+    const wasOpen = link.record.state === 'open'
+    this.#context.run(
+      'lost channel',
+      this.remove(link).then(() => this.#changed(link.pair, wasOpen ? 'lost' : undefined)),
+    )
+  }
+
+  /** A link is gone: another takes its place, or a new one is opened. */
+  #changed(pair: Pair, reason: CloseReason | undefined): void {
+    if (pair.active) {
+      // The one that is left works with what is known.
+      if (reason === 'moved') pair.record.cardFailed = undefined
+      pair.refused = false
+      return
+    }
+    const { local, peer } = pair
+    if (reason !== undefined) this.#context.events.emit('closed', { local, peer, reason })
+    // The card that is known leads elsewhere now.
+    if (reason === 'moved') this.#context.run('moved peer', this.cardFailed(pair, MOVED))
+    else this.#hooks.ensure(pair)
+  }
+
+  /** Takes a link down; with a code the peer is told why, after what is on its way. */
+  async remove(link: Link, code?: CloseCode): Promise<void> {
+    const { db, agent } = this.#context
+    const { record, pair } = link
+    if (link.isRemoved) return
+    link.isRemoved = true
+    link.stopAckTimer?.()
+    const wasConnected = record.state === 'connected' || record.state === 'open'
+    await db.transaction((tx) => {
+      record.state = 'closing'
+      link.save(tx)
+      if (pair.active !== link) return
+      const next = pair.living.filter(({ record: { state } }) => state === 'open').at(-1)
+      pair.active = undefined
+      if (next) this.activate(tx, next)
+    })
+    if (code && wasConnected) {
+      // A peer that cannot be told finds out by itself.
+      await agent.sendMessage(record.connId, encodeChannelMessage({ close: code })).catch(() => undefined)
+    }
+    await this.finishRemoval(link, code !== undefined && wasConnected)
+    if (pair.active) this.#hooks.senderOf(pair).kick()
+  }
+
+  /** Deletes the connection of a link that is closing, and forgets it. */
+  async finishRemoval(link: Link, waitDelivery = true): Promise<void> {
+    const { agent, db, links } = this.#context
+    const { connId } = link.record
+    try {
+      await agent.deleteConnection(connId, { waitDelivery })
+    } catch (error) {
+      if (!isNotFound(error)) throw error
+    }
+    await db.transaction((tx) => removeLink(tx, connId))
+    links.delete(connId)
+    link.pair.links.delete(link)
+  }
+
+  /** The card that is known leads nowhere: whoever wants something of the peer has to find another. */
+  async cardFailed(pair: Pair, reason: string): Promise<void> {
+    const { db, events } = this.#context
+    await db.transaction((tx) => {
+      pair.record.cardFailed = reason
+      savePair(tx, pair.record)
+    })
+    if (pair.waiting.count > 0 || pair.record.wanted) events.emit('cardNeeded', { ...pair.names, reason })
+  }
+}
