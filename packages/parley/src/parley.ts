@@ -52,7 +52,7 @@ export interface ParleyOptions {
   readonly signal?: AbortSignal
 }
 
-/** A message that came. The next one of the same iteration says that the application is done with it. */
+/** A message that came. When the next one is asked for, the application is done with this one. */
 export interface ParleyMessage {
   /** Proven ledger address of the sender. */
   readonly from: string
@@ -63,6 +63,8 @@ export interface ParleyMessage {
   readonly protocolId: string
   /** `private`: nobody on the way could read it. */
   readonly way: 'private' | 'plain'
+  /** The application is done with it: for one that asks for no more. What is not, is given again at the next start. */
+  done(): void
 }
 
 /** Somebody with whom there is a private channel. */
@@ -244,15 +246,16 @@ export class Parley implements AsyncDisposable {
     if (code !== STATUS.SUCCESS) throw new ParleyError('REFUSED', `not accepted: status ${code}`)
   }
 
-  /** Messages, in order of each sender. One that was given counts as taken when the next is asked for. */
+  /** Messages, in order of each sender. */
   async *messages(): AsyncGenerator<ParleyMessage, void, void> {
     for await (const event of this.#client.events) {
       if (event.type === 'notDelivered') for (const tell of this.#failureListeners) tell(event)
       if (event.type !== 'envelope') continue
       const { sender, protocolId, message } = event.envelope
       const way = event.id !== undefined && this.#gateway.cameByChannel(event.id) ? 'private' : 'plain'
-      yield { from: sender, text: decodeText(protocolId, message), bytes: message, protocolId, way }
-      event.acknowledge()
+      const done = () => event.acknowledge()
+      yield { from: sender, text: decodeText(protocolId, message), bytes: message, protocolId, way, done }
+      done()
     }
   }
 

@@ -83,8 +83,13 @@ export class Contacts {
   /** An agent is registered here: it gets a contact, in the background, as often as that has to be tried. */
   ensure(record: AgentRecord): void {
     const { address } = record
-    const made = this.#lock.withLock(address, () => this.#tryOn(record)).catch(() => {})
-    this.#making.set(address, { record, made })
+    const made = Promise.withResolvers<void>()
+    // First, as it is looked at to see whether the agent is still here.
+    this.#making.set(address, { record, made: made.promise })
+    this.#lock
+      .withLock(address, () => this.#tryOn(record))
+      .catch(() => {})
+      .finally(made.resolve)
   }
 
   /** An agent has gone to another peer, which makes a contact of its own. */

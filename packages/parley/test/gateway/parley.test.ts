@@ -19,20 +19,23 @@ test('two agents that know only each other’s addresses talk in private, also w
   const peer = await alice.connect(bob.address)
   assert.equal(peer.card, 'ledger')
   await peer.send('hello Bob')
-  for await (const { from, text, way } of bob.messages()) {
+  for await (const { from, text, way, done } of bob.messages()) {
     assert.deepEqual({ from, text, way }, { from: alice.address, text: 'hello Bob', way: 'private' })
+    done()
     break
   }
   await bob.send(alice.address, 'hello Alice')
-  for await (const { from, text, way } of alice.messages()) {
+  for await (const { from, text, way, done } of alice.messages()) {
     assert.deepEqual({ from, text, way }, { from: bob.address, text: 'hello Alice', way: 'private' })
+    done()
     break
   }
   await bob.close()
   await peer.send('are you there?')
   const again = await world.parley('bob', 'fetchai', { entry: [plain.multiaddr ?? ''], smp: [routerB.address] })
-  for await (const { text, way } of again.messages()) {
+  for await (const { text, way, done } of again.messages()) {
     assert.deepEqual({ text, way }, { text: 'are you there?', way: 'private' })
+    done()
     break
   }
 })
