@@ -44,12 +44,13 @@ export class AgentSource implements PendingSource {
     if (isActive) this.#bell.ring()
   }
 
-  /** Takes the newest envelope; false when it has to be written first. */
+  /** Takes the newest envelope; false when it has to be written at once. */
   offer(envelope: QueuedEnvelope): boolean {
     const isTaken = this.#isActive && this.#isReady && this.#options.reader.offer(envelope)
     if (!isTaken) this.#options.reader.missed()
     this.#bell.ring()
-    return isTaken
+    // An agent that asks every two seconds, and answers when it asks again, would keep the sender waiting for nothing.
+    return isTaken && !(this.session.kind === 'mailbox' && !this.session.isParley)
   }
 
   /** A report was added. */
