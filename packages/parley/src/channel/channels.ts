@@ -295,7 +295,7 @@ export class Channels implements AsyncDisposable {
   async #start(): Promise<void> {
     const { db, pairs, links, agent } = this.#context
     for (const record of listPairs(db)) {
-      const pair = new Pair(record)
+      const pair = new Pair(record, this.#context.now())
       pair.waiting = countOutbox(db, record.pairId)
       pair.hasUnplaced = hasUnplaced(db, record.pairId)
       pair.toTake = countInbox(db, record.pairId)
@@ -356,13 +356,13 @@ export class Channels implements AsyncDisposable {
     const { db, pairs } = this.#context
     const key = pairKey(local, peer)
     const known = pairs.get(key)
-    if (known) known.usedAt = performance.now()
+    if (known) known.usedAt = this.#context.now()
     return (
       known ??
       (await db.transaction((tx) => {
         const existing = pairs.get(key)
         if (existing) return existing
-        const pair = new Pair(insertPair(tx, local, peer))
+        const pair = new Pair(insertPair(tx, local, peer), this.#context.now())
         pairs.set(key, pair)
         return pair
       }))

@@ -50,11 +50,11 @@ export class Housekeeping {
 
   /** Forgets pairs of which nothing is left. */
   async #forgetPairs(): Promise<void> {
-    const { db, pairs } = this.#context
+    const { db, pairs, now } = this.#context
     const isIdle = (pair: Pair) =>
       pair.links.size === 0 &&
       pair.pins === 0 &&
-      performance.now() - pair.usedAt > PAIR_IDLE &&
+      now() - pair.usedAt > PAIR_IDLE &&
       !this.#flows.admission.isWaitingFor(pair)
     const idle = [...pairs.values()].filter(isIdle)
     if (idle.length === 0) return

@@ -247,12 +247,16 @@ export class Sender {
     return true
   }
 
+  /** What there is to say of what has come. */
+  ackOf(db: Db, link: Link): Ack {
+    const { connId, rcvTaken } = link.record
+    return { stored: this.ackable(link), taken: rcvTaken, refused: refusalsOf(db, connId) }
+  }
+
   #ackFor(db: Db, link: Link): Ack | undefined {
     const { record } = link
-    const stored = this.ackable(link)
-    const isNews = stored > record.ackedNumber || record.rcvTaken > record.ackedTaken
-    if (!isNews && !link.ackForced) return undefined
-    return { stored, taken: record.rcvTaken, refused: refusalsOf(db, record.connId) }
+    const isNews = this.ackable(link) > record.ackedNumber || record.rcvTaken > record.ackedTaken
+    return isNews || link.ackForced ? this.ackOf(db, link) : undefined
   }
 
   async #hand(link: Link, messages: Turn['messages']): Promise<void> {
