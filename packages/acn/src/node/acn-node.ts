@@ -27,7 +27,7 @@ export interface AcnNodeOptions {
   readonly challenge?: ChallengePolicy
   readonly storeLimits?: Partial<StoreLimits>
   readonly routing?: Partial<RoutingLimits>
-  readonly host?: Pick<AcnHostOptions, 'limits' | 'timeouts'>
+  readonly host?: Pick<AcnHostOptions, 'limits' | 'timeouts' | 'observe'>
   /**
    * Makes another way for envelopes than through the network, which is asked first. Called once, when the host runs and
    * before anything is sent.
