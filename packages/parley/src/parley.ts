@@ -171,6 +171,7 @@ export class Parley implements AsyncDisposable {
               lookup,
               policy: options.policy,
               signers: new Map([[record.address, signer]]),
+              ...(!listed && { unlisted: new Set([record.address]) }),
               ...(options.log && { log: options.log }),
             },
             parts,

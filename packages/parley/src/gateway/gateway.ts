@@ -42,6 +42,8 @@ export interface GatewayOptions {
   readonly limits?: ChannelsOptions['limits']
   /** Agents whose ledger key is here, by address. */
   readonly signers?: ReadonlyMap<string, CardSigner>
+  /** Agents of which no other peer is to hear; those of sessions that say so besides. */
+  readonly unlisted?: ReadonlySet<string>
   readonly log?: (level: 'info' | 'warning', line: string) => void
 }
 
@@ -90,7 +92,7 @@ export class Gateway implements NodeCarrier {
    * @throws StoreError
    */
   static async open(options: GatewayOptions, parts: CarrierParts): Promise<Gateway> {
-    const { agent, folder, passphrase, policy, limits, log } = options
+    const { agent, folder, passphrase, policy, limits, unlisted, log } = options
     const { host, key, router, proofs } = parts
     const cards = CardStore.open({ file: join(folder, 'cards.db'), passphrase, limits: DEFAULT_DIRECTORY_LIMITS })
     const book = ContactBook.open(join(folder, 'contacts.db'), passphrase)
@@ -100,6 +102,7 @@ export class Gateway implements NodeCarrier {
       proofs,
       store: cards,
       isRegistered: (address) => router.isRegistered(address),
+      isListed: (address) => router.isListed(address) && !unlisted?.has(address),
       readLink: linkReaderOf(agent),
       onRefused: ({ address, from, code }) => log?.('warning', `card of ${address} from ${from} refused: ${code}`),
     })
@@ -301,7 +304,8 @@ export class Gateway implements NodeCarrier {
   async #publish(address: string): Promise<void> {
     const { host, router } = this.#parts
     const { contact } = host
-    if (contact === undefined || !router.isListed(address)) return
+    const isListed = router.isListed(address) && !this.#options.unlisted?.has(address)
+    if (contact === undefined || !isListed) return
     const { signal } = this.#abort
     try {
       const served = await this.directory.publish(address, [contact], signal)

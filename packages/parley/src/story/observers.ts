@@ -1,3 +1,5 @@
+import { ADDRESS_PROTOCOL, ENVELOPE_PROTOCOL, REGISTER_PROTOCOL } from '@parley/acn/peer'
+import { CARD_PROTOCOL } from '../directory/index.ts'
 import { FORMS, formName, type Recognisable } from './needles.ts'
 import type { Needle } from './search.ts'
 import type { Tap } from './tap.ts'
@@ -5,15 +7,29 @@ import type { Tap } from './tap.ts'
 /** Name of the message that goes the plain way. */
 export const PLAIN = 'the plain message'
 
+const HOP_PROTOCOL = '/libp2p/circuit/relay/0.2.0/hop'
+
 const OUTSIDE = 'outside of encryption'
 const INSIDE_PEER = 'inside a peer'
 const INSIDE_ROUTER = 'inside a router'
+
+/** What peers do with each other, by the names that libp2p gives it. */
+export const ACTIONS: Readonly<Record<string, string>> = {
+  '/ipfs/kad/1.0.0': 'the DHT',
+  [HOP_PROTOCOL]: 'a place at the relay',
+  [REGISTER_PROTOCOL]: 'a registration',
+  [ADDRESS_PROTOCOL]: 'a look-up in the clear',
+  [CARD_PROTOCOL]: 'a sealed question',
+  [ENVELOPE_PROTOCOL]: 'a plain envelope',
+}
 
 /** What is seen by everybody, or only by those inside of an encryption: they show that a tap is where it should be. */
 export const MARKS: readonly Needle[] = [
   { name: OUTSIDE, forms: [Buffer.from('/tls/1.0.0')] },
   { name: INSIDE_PEER, forms: [Buffer.from('/ipfs/id/1.0.0')] },
   // How the X25519 keys of queues begin.
+  // With the end of the line with which a stream is opened: names alone stand in every list of what a peer speaks.
+  ...Object.keys(ACTIONS).map((name) => ({ name, forms: [Buffer.from(`${name}\n`)] })),
   { name: INSIDE_ROUTER, forms: [Buffer.from('302a300506032b656e032100', 'hex')] },
 ]
 
@@ -86,7 +102,7 @@ export function sightOf({ name, place, tap }: Observer, { lines, alice, bob, ali
   }
 }
 
-const HEAD = ['', 'private text', 'plain text', 'Alice’s address', 'Bob’s address', 'A asks for B', 'bytes seen']
+const HEAD = ['', 'private text', 'plain text', 'Alice’s address', 'Bob’s address', 'Alice with Bob', 'bytes seen']
 
 /** The table of who saw what, as lines. */
 export function sightTable(sights: readonly Sight[], lines: number): string[] {
@@ -94,8 +110,8 @@ export function sightTable(sights: readonly Sight[], lines: number): string[] {
     sight.name,
     `${sight.readable} of ${lines}`,
     sight.plain ? 'READ' : 'no',
-    sight.alice.length > 0 ? sight.alice.join(', ') : 'no',
-    sight.bob.length > 0 ? sight.bob.join(', ') : 'no',
+    formsText(sight.alice),
+    formsText(sight.bob),
     sight.together ? 'SEEN' : 'no',
     sight.bytes.toLocaleString('en'),
   ])
@@ -108,4 +124,9 @@ export function sightTable(sights: readonly Sight[], lines: number): string[] {
       )
       .join('  '),
   )
+}
+
+function formsText(forms: readonly string[]): string {
+  if (forms.includes('text')) return 'yes'
+  return forms.length === 0 ? 'no' : `as ${forms.join(', ')}`
 }

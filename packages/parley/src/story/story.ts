@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { CARD_PROTOCOL } from '../directory/index.ts'
 import { Parley, type ParleyOptions } from '../parley.ts'
 import { type Character, character } from './cast.ts'
 import type { StoryLines } from './lines.ts'
@@ -10,9 +11,17 @@ import { sendPlainly } from './plain-way.ts'
 import { routerView, searchFiles } from './router-view.ts'
 import { Search, SHORTEST } from './search.ts'
 import { chapter, say, tell } from './telling.ts'
-import { type Ending, tellWhoSaw } from './who-saw.ts'
+import { type Ending, tellWhatRemains, tellWhoSaw } from './who-saw.ts'
 
 const PLAIN_TEXT = 'Dave, this goes the plain way: whoever carries it can read it.'
+
+/** What the taps cannot tell, but must be said with what they tell. */
+const WHAT_REMAINS = [
+  'Bob is listed: peers know his address and at which peer he is, as that is how he is found. Alice’s node has a',
+  'name of its own in the network, which is not her address. It connects to router B itself, since no other router',
+  'stands between them yet: that router sees her IP address. Peers 1 and 3 together could tell who asked for whom;',
+  'in a network as small as this times alone let one of them guess it, and always whoever sees the whole network.',
+]
 
 /** Three peers, two routers, two agents who know only each other's ledger addresses, and what happens between them. */
 export class Story {
@@ -55,7 +64,7 @@ export class Story {
     this.#toAlice.attach(alice, bob.address, (text) => tell(`Alice reads: ${text}`))
 
     chapter('3. Alice finds Bob by his address')
-    await this.#connect(alice)
+    await this.#connect(alice, { 'peer 1': first, 'peer 3': third })
 
     chapter('4. They talk')
     for (const text of this.#lines.fromAlice) await alice.send(bob.address, text)
@@ -83,7 +92,7 @@ export class Story {
     chapter('8. Who saw what')
     const observers: Observer[] = [
       { name: 'peer 1, Alice’s', place: 'peer', tap: first.tap },
-      { name: 'peer 2, plain, Bob’s at last', place: 'peer', tap: plain.tap },
+      { name: 'peer 2, Bob’s at last', place: 'peer', tap: plain.tap },
       { name: 'peer 3, Bob’s at first', place: 'peer', tap: third.tap },
       { name: 'router A, Alice’s', place: 'router', tap: routerA.tap },
       { name: 'router B, Bob’s', place: 'router', tap: routerB.tap },
@@ -102,7 +111,12 @@ export class Story {
       notSearched: this.#all.filter((line) => Buffer.byteLength(line) < SHORTEST).length,
     }
     const isPrivate = tellWhoSaw(ending)
-    return this.#verdict(isPrivate && (await this.#searchRouters([routerA, routerB])))
+    const isUnreadable = await this.#searchRouters([routerA, routerB])
+
+    chapter('9. What remains visible')
+    tellWhatRemains(ending)
+    for (const line of WHAT_REMAINS) tell(line)
+    return this.#verdict(isPrivate && isUnreadable)
   }
 
   get #all(): string[] {
@@ -131,18 +145,22 @@ export class Story {
     return bob
   }
 
-  async #connect(alice: Parley): Promise<void> {
+  async #connect(alice: Parley, cardPeers: Readonly<Record<string, StoryPeer>>): Promise<void> {
     const begun = performance.now()
     const peer = await alice.connect(this.#bob.address)
     const took = Math.round(performance.now() - begun)
     const found = await alice.gateway.directory.find(peer.address, { privacy: 'required' })
+    const node = alice.node.host.peerId
+    const asked = Object.keys(cardPeers).filter((name) => cardPeers[name]?.tap.saw(CARD_PROTOCOL, node))
+    const others = Object.keys(cardPeers).filter((name) => !asked.includes(name))
+    const other = others.join(' and ') || 'another'
     tell(
-      `Found in the ${found?.way} way: one peer passed her question on and could not read it, another answered it and`,
+      `Found in the ${found?.way} way: ${asked.join(' and ')} passed her sealed question on and could not read it; ${other}`,
     )
     tell(
-      'was not told who asks. In a network of two such peers the one that answers is Bob’s own, or the one that asks',
+      'answered it and was not told who asks. (No other peers here speak of cards: one of the two is Bob’s own. In a',
     )
-    tell('it: in a larger one it is any other.')
+    tell('larger network they are any two.)')
     tell(`His contact card is signed by his ${peer.card} key; it leads to his contact address at router B.`)
     tell(`Her request carried her own card; then each proved to the other to be who the card names. ${took} ms in all.`)
     tell(`Post-quantum key exchange (sntrup761 with X448): ${this.#toAlice.pq ? 'on' : 'OFF'}`)
@@ -154,7 +172,7 @@ export class Story {
     const isSent = () => channels.list().every(({ waiting }) => waiting === this.#lines.whileAway.length)
     await tap.until(async () => isSent() && (await router.inspect()).queues.some(({ messages }) => messages.length > 0))
     tell(
-      `Alice has written ${this.#lines.whileAway.length} messages. What router B knows now, from its database and connections:`,
+      `Alice has written ${this.#lines.whileAway.length} messages. What router B knows now, by its database and connections:`,
     )
     for (const line of routerView(await router.inspect())) tell(`  ${line}`)
   }
@@ -167,8 +185,8 @@ export class Story {
       const [queue] = (await router.inspect()).queues
       const { bytes, files, found, findsKnown } = searchFiles(folder, texts, queue?.rcvId ?? new Uint8Array(1))
       tell(
-        `Router ${'AB'[i]} on its disk (${files} files, ${bytes} bytes): ${found.length} of the texts and addresses` +
-          `${findsKnown ? '; a queue’s id, which must be there, is found' : ', BUT THE SEARCH DOES NOT WORK'}.`,
+        `Router ${'AB'[i]}’s disk (${files} files, ${bytes.toLocaleString('en')} bytes): ${found.length} of the texts and ` +
+          `addresses; ${findsKnown ? 'a queue’s id, which must be there, is.' : 'BUT THE SEARCH DOES NOT WORK.'}`,
       )
       isGood &&= found.length === 0 && findsKnown
     }

@@ -10,7 +10,10 @@ export interface Passing {
 }
 
 interface Flow {
+  readonly connection: number
   readonly partner: string | undefined
+  /** Bytes that have passed. */
+  bytes: number
   readonly found: Set<string>
   /** End of what has passed. */
   tail: Uint8Array
@@ -20,7 +23,7 @@ interface Flow {
 export class Tap {
   readonly #search: Search
   readonly #flows = new Map<string, Flow>()
-  readonly #sizes = new Map<number, number>()
+  #pieces = 0
   #bytes = 0
   #changed = Promise.withResolvers<void>()
 
@@ -33,21 +36,27 @@ export class Tap {
     return this.#bytes
   }
 
-  /** How often something of each length has passed, by length. */
-  get sizes(): ReadonlyMap<number, number> {
-    return this.#sizes
+  /** Pieces in which they came: blocks in a router. */
+  get pieces(): number {
+    return this.#pieces
+  }
+
+  /** Connections there were. */
+  get connections(): number {
+    return new Set(this.#of().map(({ connection }) => connection)).size
   }
 
   /** Takes a piece of what the observer sees. */
   see({ connection, partner, direction }: Passing, bytes: Uint8Array): void {
     const name = `${connection} ${direction}`
-    const flow = this.#flows.get(name) ?? { partner, found: new Set(), tail: new Uint8Array() }
+    const flow = this.#flows.get(name) ?? { connection, partner, bytes: 0, found: new Set(), tail: new Uint8Array() }
     this.#flows.set(name, flow)
     const all = Buffer.concat([flow.tail, bytes])
     this.#search.scan(all, flow.found)
     flow.tail = Uint8Array.from(all.subarray(-Search.OVERLAP))
     this.#bytes += bytes.length
-    this.#sizes.set(bytes.length, (this.#sizes.get(bytes.length) ?? 0) + 1)
+    this.#pieces++
+    flow.bytes += bytes.length
     this.#changed.resolve()
     this.#changed = Promise.withResolvers()
   }
@@ -57,9 +66,9 @@ export class Tap {
     return this.#of(partner).some(({ found }) => found.has(name))
   }
 
-  /** Whether there was a connection with somebody. */
-  met(partner: string): boolean {
-    return this.#of(partner).length > 0
+  /** Bytes that passed on connections with somebody. */
+  bytesWith(partner: string): number {
+    return this.#of(partner).reduce((sum, { bytes }) => sum + bytes, 0)
   }
 
   /** Resolves when something is so: looked at now, and each time something has passed. */
@@ -71,7 +80,7 @@ export class Tap {
     }
   }
 
-  #of(partner: string | undefined): Flow[] {
+  #of(partner?: string): Flow[] {
     return [...this.#flows.values()].filter((flow) => partner === undefined || flow.partner === partner)
   }
 }

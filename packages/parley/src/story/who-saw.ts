@@ -1,4 +1,5 @@
-import { type Observer, type Seen, type Sight, sightOf, sightTable } from './observers.ts'
+import { BLOCK_SIZE } from '@parley/core/transport'
+import { ACTIONS, type Observer, type Seen, type Sight, sightOf, sightTable } from './observers.ts'
 import type { Tap } from './tap.ts'
 import { tell } from './telling.ts'
 
@@ -22,11 +23,35 @@ export function tellWhoSaw({ observers, seen, carriers, notSearched }: Ending): 
     tell(line)
   }
   if (notSearched > 0) tell(`(${notSearched} messages are too short to be told apart from chance: not searched.)`)
-  return all.every(({ place, tap, sight }) => {
-    const wrong = faultsOf(sight, { isPeer: place === 'peer', isCarrier: carriers.includes(tap) })
-    for (const fault of wrong) tell(`✗ ${sight.name}: ${fault}`)
-    return wrong.length === 0
-  })
+  const faults = all.flatMap(({ place, tap, sight }) =>
+    faultsOf(sight, { isPeer: place === 'peer', isCarrier: carriers.includes(tap) }).map(
+      (fault) => `${sight.name}: ${fault}`,
+    ),
+  )
+  for (const fault of faults) tell(`✗ ${fault}`)
+  return faults.length === 0
+}
+
+/** Tells what each could see all the same. */
+export function tellWhatRemains({ observers, seen: { aliceNode } }: Ending): void {
+  for (const { name, place, tap } of observers) tell(`${name}: ${REMAINS[place](tap, aliceNode)}`)
+}
+
+const REMAINS: Readonly<Record<Observer['place'], (tap: Tap, aliceNode: string) => string>> = {
+  peer(tap, aliceNode) {
+    const actions = Object.entries(ACTIONS).filter(([protocol]) => tap.saw(protocol, aliceNode))
+    const bytes = tap.bytesWith(aliceNode)
+    if (bytes === 0) return 'no connection with Alice’s node'
+    const what = actions.map(([, action]) => action).join(', ')
+    return `the IP address of Alice’s node; ${number(bytes)} bytes with it${what === '' ? '' : `: ${what}`}`
+  },
+  router: (tap) =>
+    `${number(tap.pieces)} blocks of ${number(BLOCK_SIZE)} bytes, their times, ${tap.connections} connections with their IP addresses`,
+  network: (tap) => `${tap.connections} connections: who with whom by IP address, when, how many bytes`,
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en')
 }
 
 function faultsOf(sight: Sight, { isPeer, isCarrier }: { isPeer: boolean; isCarrier: boolean }): string[] {
