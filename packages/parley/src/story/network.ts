@@ -22,12 +22,12 @@ export interface StoryRouter {
   readonly folder: string
 }
 
-/** A peer with a tap behind its TLS, and the network before it. */
+/** A peer with a tap behind the TLS of its connections with other nodes, and the network before it. */
 export interface StoryPeer {
   readonly node: AcnNode
   readonly tap: Tap
   readonly multiaddr: string
-  /** Port of its service for agents, through the network's tap. */
+  /** Port of its service for agents, through the network's tap; only those who write plainly use it. */
   readonly delegatePort: number
 }
 

@@ -9,7 +9,7 @@ export interface Ending {
   readonly seen: Seen
   /** Taps of those who carried the plain message. */
   readonly carriers: readonly Tap[]
-  /** Private messages that are too short to be told apart from chance. */
+  /** Private messages that were not looked for, as finding them would say nothing. */
   readonly notSearched: number
 }
 
@@ -22,7 +22,10 @@ export function tellWhoSaw({ observers, seen, carriers, notSearched }: Ending): 
   )) {
     tell(line)
   }
-  if (notSearched > 0) tell(`(${notSearched} messages are too short to be told apart from chance: not searched.)`)
+  if (notSearched > 0)
+    tell(
+      `(Not searched, as they would be found by chance: ${notSearched} messages, too short or part of the plain one.)`,
+    )
   const faults = all.flatMap(({ place, tap, sight }) =>
     faultsOf(sight, { isPeer: place === 'peer', isCarrier: carriers.includes(tap) }).map(
       (fault) => `${sight.name}: ${fault}`,
