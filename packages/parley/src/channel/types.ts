@@ -138,7 +138,10 @@ export type RequestRefusal =
 
 /** What an application hears of its channels. */
 export interface ChannelEvents {
-  /** The peer's application has taken the envelope. */
+  /**
+   * The peer's application has taken the envelope. This and `notDelivered` are told once, after they are stored: whoever
+   * may have missed them because the process ended asks `stateOf`.
+   */
   delivered: ChannelPair & { readonly id: string }
   /** It will not be delivered. `status` is what the peer's application refused it with. */
   notDelivered: ChannelPair & { readonly id: string; readonly reason: NotDeliveredReason; readonly status?: number }
