@@ -1,9 +1,9 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { AcnClient, type AcnClientEvent, NodeEntry } from '@parley/acn/client'
+import { AcnClient, NodeEntry } from '@parley/acn/client'
 import { AcnNode, type AcnNodeOptions } from '@parley/acn/node'
-import { type HostPort, parsePeerAddress, STATUS } from '@parley/acn/protocol'
+import { type HostPort, parsePeerAddress } from '@parley/acn/protocol'
 import { createRecord, ledgerOf } from '@parley/acn/record'
 import { Agent, type AgentOptions } from '@parley/agent'
 import { type Attachment, ledgerSigner } from './card/index.ts'
@@ -11,11 +11,12 @@ import type { RequestPolicy } from './channel/index.ts'
 import type { FindOptions, FoundCard } from './directory/index.ts'
 import type { Gateway, PrivateMode } from './gateway/gateway.ts'
 import { GatewayMaker } from './gateway/gateway-maker.ts'
+import { messagesOf, type NotDeliveredMessage, type ParleyMessage } from './message-stream.ts'
 import { peerKeyIn } from './node/data-folder.ts'
 import type { EnvelopeTrace } from './node/envelope-trace.ts'
 import { runningSource, traceEnvelope } from './node/trace-source.ts'
 import { ParleyError } from './parley-error.ts'
-import { decodeText, encodeText, TEXT_PROTOCOL } from './text-message.ts'
+import { sendMessage } from './send-message.ts'
 
 /** The key of a ledger by whose address an agent is known. */
 export interface ParleyIdentity {
@@ -40,6 +41,8 @@ export interface ParleyOptions {
   readonly listed?: boolean
   /** `require` by default: nothing is sent that peers could read. `prefer`: to those without a card the plain way. */
   readonly private?: PrivateMode
+  /** False: it only sends, and what comes waits for another time. Default true. */
+  readonly receives?: boolean
   /** Who may learn that a card is looked for. Default `private`. */
   readonly lookup?: NonNullable<FindOptions['privacy']>
   /** Who may open a channel. Default everyone. */
@@ -53,23 +56,6 @@ export interface ParleyOptions {
   readonly host?: AcnNodeOptions['host']
   readonly log?: (level: 'info' | 'warning', line: string) => void
   readonly signal?: AbortSignal
-}
-
-/** A message that came. When the next one is asked for, the application is done with this one. */
-export interface ParleyMessage {
-  /** Its id, as its sender's {@link Parley.send} gave it; absent when it came from a peer that has none. */
-  readonly id: string | undefined
-  /** Proven ledger address of the sender. */
-  readonly from: string
-  /** Of a text message, or of UTF-8 bytes; undefined when the bytes are neither. */
-  readonly text: string | undefined
-  /** The envelope's message as it is. */
-  readonly bytes: Uint8Array
-  readonly protocolId: string
-  /** `private`: nobody on the way could read it. */
-  readonly way: 'private' | 'plain'
-  /** The application is done with it: for one that asks for no more. What is not, is given again at the next start. */
-  done(): void
 }
 
 /** Somebody with whom there is a private channel. */
@@ -180,7 +166,12 @@ export class Parley implements AsyncDisposable {
     running.defer(() => node.stop())
     const { gateway } = maker
     if (!gateway) throw new ParleyError('CLOSED', 'the node has no gateway')
-    const entry = new NodeEntry({ handler: node.router, record, isListed: listed })
+    const entry = new NodeEntry({
+      handler: node.router,
+      record,
+      isListed: listed,
+      sendsOnly: options.receives === false,
+    })
     const client = await AcnClient.connect({ entries: [entry], acknowledge: 'manual' }, signal)
     running.defer(() => client.close())
     await gateway.whenReady(record.address, READY_TIME)
@@ -239,11 +230,7 @@ export class Parley implements AsyncDisposable {
     message: string | Uint8Array,
     { signal }: { readonly signal?: AbortSignal } = {},
   ): Promise<string> {
-    const body = typeof message === 'string' ? encodeText(message) : message
-    const envelope = { to, sender: this.address, protocolId: TEXT_PROTOCOL, message: body, uri: '' }
-    const { id, code } = await this.#client.send(envelope, signal ? { signal } : {})
-    if (code !== STATUS.SUCCESS) throw new ParleyError('REFUSED', `not accepted: status ${code}`)
-    return id
+    return sendMessage(this.#client, { to, sender: this.address, message }, signal)
   }
 
   /** Where a message is, which way it went, and what became of it; undefined when nothing is known of it. */
@@ -252,23 +239,19 @@ export class Parley implements AsyncDisposable {
   }
 
   /** Messages, in order of each sender. */
-  async *messages(): AsyncGenerator<ParleyMessage, void, void> {
-    for await (const event of this.#client.events) {
-      if (event.type === 'notDelivered') for (const tell of this.#failureListeners) tell(event)
-      if (event.type !== 'envelope') continue
-      const { sender, protocolId, message } = event.envelope
-      const way = event.id !== undefined && this.#gateway.cameByChannel(event.id) ? 'private' : 'plain'
-      const done = () => event.acknowledge()
-      const { id } = event
-      yield { id, from: sender, text: decodeText(protocolId, message), bytes: message, protocolId, way, done }
-      done()
-    }
+  messages(): AsyncGenerator<ParleyMessage, void, void> {
+    return messagesOf(this.#client.events, {
+      wayOf: (id) => (id !== undefined && this.#gateway.cameByChannel(id) ? 'private' : 'plain'),
+      onNotDelivered: (event) => {
+        for (const tell of this.#failureListeners) tell(event)
+      },
+    })
   }
 
-  readonly #failureListeners = new Set<(event: Extract<AcnClientEvent, { type: 'notDelivered' }>) => void>()
+  readonly #failureListeners = new Set<(event: NotDeliveredMessage) => void>()
 
   /** Calls `handler` for each message that could not be delivered, while {@link messages} is read; returns how to stop. */
-  onNotDelivered(handler: (event: Extract<AcnClientEvent, { type: 'notDelivered' }>) => void): () => void {
+  onNotDelivered(handler: (event: NotDeliveredMessage) => void): () => void {
     this.#failureListeners.add(handler)
     return () => this.#failureListeners.delete(handler)
   }
