@@ -38,7 +38,7 @@ export function messengerOptions(command: Command): Command {
   return command
     .option('--identity <name>', 'ledger identity to be (`parley id`); default the only one, or that of parley.toml')
     .option('--passphrase-file <file>', 'file whose first line is the passphrase of the identity')
-    .option('--entry <multiaddr…>', 'peers of the network, with /p2p/; default those of parley.toml', listOption)
+    .option('--entry <multiaddr,…>', 'peers of the network, with /p2p/; default those of parley.toml', listOption)
     .option(
       '--private <mode>',
       '"require": nothing that peers could read; "prefer": the plain way to those without a card',
