@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { setImmediate } from 'node:timers/promises'
 import type { Command } from 'commander'
 import type { ParleyMessage } from '../message-stream.ts'
 import { displayText } from '../talk/display-text.ts'
@@ -24,9 +25,10 @@ Examples:
   $ parley listen --entry /dns4/… --smp smp://…
   $ parley listen --exec 'mail -s "$PARLEY_FROM" me'
 
-Prints "listening as ADDRESS" on standard error when it can be reached. A message is done with once its line is written, or
-the command has ended with 0: otherwise it comes again at the next start. The command has PARLEY_FROM, PARLEY_ID,
-PARLEY_WAY, PARLEY_PROTOCOL and PARLEY_AT; when it fails, listening ends with exit code 1.`,
+Prints "listening as ADDRESS" on standard error when it is in the network. A message is done with once its line is written,
+or the command has ended with 0: otherwise it comes again at the next start. The command has PARLEY_FROM, PARLEY_ID,
+PARLEY_WAY, PARLEY_PROTOCOL and PARLEY_AT; when it fails, listening ends with exit code 1. One at a time listens, or talks,
+as an identity.`,
     )
     .action((options: ListenOptions) => listen(options, terminal))
 }
@@ -35,23 +37,29 @@ async function listen(options: ListenOptions, terminal: Terminal): Promise<void>
   const { jsonl, exec } = options
   if (jsonl && exec !== undefined) throw new CliError('--jsonl or --exec, not both', EXIT.malformed)
   const messenger = await openMessenger(options, terminal)
-  const close = () => messenger[Symbol.asyncDispose]()
-  const stop = () => void close()
+  let isRunning = false
+  // A command that runs is waited for, so that what it has done is not done again.
+  const stop = () => void (isRunning || messenger[Symbol.asyncDispose]())
   terminal.stop.addEventListener('abort', stop, { once: true })
   try {
     await printLine(terminal.error, `listening as ${messenger.address}`)
     for await (const message of messenger.messages()) {
       if (terminal.stop.aborted) break
       const at = new Date().toISOString()
+      isRunning = exec !== undefined
       if (exec !== undefined) await run(exec, message, at, terminal)
       else await printLine(terminal.output, jsonl ? jsonLine(message, at) : textLine(message))
-      // Nobody may have read it.
-      if (terminal.stop.aborted) break
+      isRunning = false
+      // A line that was written when nobody read any more may be lost.
+      if (terminal.stop.aborted && exec === undefined) break
       message.done()
+      if (terminal.stop.aborted) break
     }
+    // Until the node has heard of what is done.
+    await setImmediate()
   } finally {
     terminal.stop.removeEventListener('abort', stop)
-    await close()
+    await messenger[Symbol.asyncDispose]()
   }
 }
 

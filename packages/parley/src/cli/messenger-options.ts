@@ -88,8 +88,8 @@ export async function openMessenger(
   const paths = await locateNode({ ...(options.data !== undefined && { data: options.data }) })
   const settings = existsSync(paths.config) ? await readNodeSettings(paths) : undefined
   const place: Place = { paths, settings, identity: await unlock(options, { paths, settings }, terminal) }
-  const status = (await askNode(paths.folder, 'status')) as NodeStatus | undefined
   try {
+    const status = await runningNode(paths.folder)
     if (status) return await atNode(options, place, status, { stop: terminal.stop, sendsOnly })
     const own = await ownOptions(options, place, terminal)
     // Loaded when a node is run: libp2p takes its time.
@@ -98,6 +98,16 @@ export async function openMessenger(
   } catch (error) {
     if (terminal.stop.aborted) throw terminal.stop.reason
     throw failure(error)
+  }
+}
+
+/** @throws CliError when something else runs on the folder */
+async function runningNode(folder: string): Promise<NodeStatus | undefined> {
+  try {
+    return (await askNode(folder, 'status')) as NodeStatus | undefined
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new CliError(`what runs on ${folder} cannot be used: ${reason}`, EXIT.failed, { cause })
   }
 }
 
