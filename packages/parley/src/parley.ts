@@ -7,7 +7,7 @@ import { type HostPort, parsePeerAddress, STATUS } from '@parley/acn/protocol'
 import { createRecord, ledgerOf } from '@parley/acn/record'
 import { Agent, type AgentOptions } from '@parley/agent'
 import { type Attachment, ledgerSigner } from './card/index.ts'
-import type { RequestPolicy } from './channel/index.ts'
+import { ChannelError, type RequestPolicy } from './channel/index.ts'
 import type { FindOptions, FoundCard } from './directory/index.ts'
 import { Gateway, type PrivateMode } from './gateway/gateway.ts'
 import { peerKeyIn } from './node/data-folder.ts'
@@ -49,6 +49,16 @@ export interface ParleyOptions {
   readonly agent?: Pick<AgentOptions, 'config' | 'network'>
   readonly host?: AcnNodeOptions['host']
   readonly log?: (level: 'info' | 'warning', line: string) => void
+  readonly signal?: AbortSignal
+}
+
+/** How somebody is connected to. */
+export interface ConnectOptions {
+  /**
+   * When no card is found, the agent itself is asked, in an envelope: its peers and all on the way see who asks whom. It
+   * answers only those that it can find. Default false.
+   */
+  readonly askAgent?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -208,10 +218,12 @@ export class Parley implements AsyncDisposable {
    * Finds an address and opens a private channel with it, unless there is one.
    * @throws ParleyError NOT_FOUND, NO_CHANNEL; DirectoryError; the signal's reason
    */
-  async connect(address: string, { signal }: { readonly signal?: AbortSignal } = {}): Promise<Peer> {
+  async connect(address: string, { askAgent = false, signal }: ConnectOptions = {}): Promise<Peer> {
     const { channels, directory } = this.#gateway
-    const found = await directory.find(address, { privacy: this.#lookup, ...(signal && { signal }) })
+    let found = await directory.find(address, { privacy: this.#lookup, ...(signal && { signal }) })
+    if (!found && askAgent) found = await this.#gateway.askByEnvelope(this.address, address, signal)
     if (!found) throw new ParleyError('NOT_FOUND', `no contact card of ${address} was found`)
+    await this.#gateway.whenReady(this.address, READY_TIME)
     if (channels.hasChannel(this.address, address) === 'open') return new Peer(this, found)
     const opened = Promise.withResolvers<void>()
     const stop = channels.on('opened', ({ local, peer }) => {
@@ -221,8 +233,15 @@ export class Parley implements AsyncDisposable {
     const both = signal ? AbortSignal.any([signal, time.signal]) : time.signal
     try {
       await channels.open(this.address, address, found.card)
-      const isLate = await Promise.race([opened.promise, sleep(CONNECT_TIME, true, { signal: both })])
+      // It may have been opened by the other side meanwhile.
+      const isOpen = channels.hasChannel(this.address, address) === 'open'
+      const late = sleep(CONNECT_TIME, true, { signal: both }).catch(() => true)
+      const isLate = !isOpen && (await Promise.race([opened.promise, late]))
+      signal?.throwIfAborted()
       if (isLate) throw new ParleyError('NO_CHANNEL', `${address} did not answer in time; the request goes on`)
+    } catch (error) {
+      if (!(error instanceof ChannelError)) throw error
+      throw new ParleyError('NO_CHANNEL', `no channel with ${address}: ${error.message}`, { cause: error })
     } finally {
       stop()
       time.abort()
@@ -232,7 +251,7 @@ export class Parley implements AsyncDisposable {
 
   /**
    * Sends a text, or bytes of the application's own. When this resolves the message is on disk and will be delivered, or
-   * {@link failures} tells that it was not.
+   * {@link onNotDelivered} tells that it was not.
    * @throws ParleyError REFUSED
    */
   async send(
@@ -252,7 +271,7 @@ export class Parley implements AsyncDisposable {
       if (event.type === 'notDelivered') for (const tell of this.#failureListeners) tell(event)
       if (event.type !== 'envelope') continue
       const { sender, protocolId, message } = event.envelope
-      const way = event.id !== undefined && this.#gateway.cameByChannel(event.id) ? 'private' : 'plain'
+      const way = event.isCarried ? 'private' : 'plain'
       const done = () => event.acknowledge()
       yield { from: sender, text: decodeText(protocolId, message), bytes: message, protocolId, way, done }
       done()

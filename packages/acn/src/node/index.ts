@@ -1,5 +1,6 @@
 export {
   CARRIED,
+  type CarriedEnd,
   type CarriedEnvelope,
   type CarriedInVain,
   type Carrying,

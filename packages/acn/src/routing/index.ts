@@ -1,6 +1,7 @@
 export type { Carried } from './carried.ts'
 export {
   CARRIED,
+  type CarriedEnd,
   type CarriedEnvelope,
   type CarriedInVain,
   type Carrying,
