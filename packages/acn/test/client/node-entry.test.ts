@@ -150,7 +150,7 @@ test('an agent that is not listed is found by nobody, also when it was listed be
   assert.deepEqual([first.router.isFoundHere(hidden.address), first.router.isFoundHere(listed.address)], [false, true])
   // Whoever tries it out directly hears what anybody hears of an address that is nowhere.
   const nowhere = newIdentity().address
-  const record = (await other.client) && (await newIdentity().recordFor(second.key.publicKeyHex))
+  const record = await newIdentity().recordFor(second.key.publicKeyHex)
   const answerTo = async (to: string) => {
     const envelope = { to, sender: record.address, protocolId: 'a/b:1', message: Buffer.from('?'), uri: '' }
     const bytes = encodeEnvelope(envelope)
