@@ -44,7 +44,8 @@ describe('channels of a gateway', { concurrency: 3 }, () => {
     assert.deepEqual(got, list)
     assert.equal(await alice.send(bob.address, 'the end'), STATUS.SUCCESS)
     assert.deepEqual(await back.receive(), ['the end'])
-    const plain = await first.node.metrics.text()
+    const counted = /^parley_acn_carried_total (\d+)$/m.exec(await first.node.metrics.text())
+    assert.equal(counted?.[1], '1001')
   })
 
   test('a channel is found again when either side has started anew, and nothing is lost', async (t) => {
