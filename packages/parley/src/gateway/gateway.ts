@@ -40,6 +40,8 @@ export interface GatewayOptions {
   readonly lookup: NonNullable<FindOptions['privacy']>
   readonly policy?: ChannelsOptions['policy']
   readonly limits?: ChannelsOptions['limits']
+  /** Post-quantum encryption of new channels. Default true. */
+  readonly pq?: ChannelsOptions['pq']
   /** Agents whose ledger key is here, by address. */
   readonly signers?: ReadonlyMap<string, CardSigner>
   readonly log?: (level: 'info' | 'warning', line: string) => void
@@ -90,7 +92,7 @@ export class Gateway implements NodeCarrier {
    * @throws StoreError
    */
   static async open(options: GatewayOptions, parts: CarrierParts): Promise<Gateway> {
-    const { agent, folder, passphrase, policy, limits, log } = options
+    const { agent, folder, passphrase, policy, limits, pq, log } = options
     const { host, key, router, proofs } = parts
     const cards = CardStore.open({ file: join(folder, 'cards.db'), passphrase, limits: DEFAULT_DIRECTORY_LIMITS })
     const book = ContactBook.open(join(folder, 'contacts.db'), passphrase)
@@ -109,6 +111,7 @@ export class Gateway implements NodeCarrier {
       passphrase,
       policy,
       limits,
+      pq,
       acceptCard: async (card) => {
         try {
           cards.check(card)
