@@ -55,6 +55,14 @@ export class AgentStore {
   }
 
   /**
+   * {@link transaction} that has time: up to 20 ms, until one that has none takes it along. For notes of what is done,
+   * without which it would be done once more after a crash.
+   */
+  transactionInTime<T>(work: (db: Db) => T): Promise<T> {
+    return this.#db.transaction(work, true)
+  }
+
+  /**
    * A transaction in which nobody else changes the connection, its queues and its ratchet.
    * @throws AgentError CONN NOT_FOUND when there is no such connection or it is deleted; what `work` throws
    */
