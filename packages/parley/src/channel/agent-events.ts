@@ -82,10 +82,13 @@ export class AgentEvents {
     const { connId } = link.record
     if (link.processing === msgId) return
     link.processing = msgId
+    // Who talks by turns is about to answer: one commit for that and for the acknowledgement.
+    const hasTime = link.hasAnswered
+    link.hasAnswered = false
     try {
       if (msgId > link.lastMsgId && !(await this.#process(link, body))) return
       link.lastMsgId = Math.max(link.lastMsgId, msgId)
-      await this.#context.agent.ackMessage(connId, msgId)
+      await this.#context.agent.ackMessage(connId, msgId, { hasTime })
       this.#context.step('message acknowledged')
     } catch (error) {
       // The connection is being deleted.

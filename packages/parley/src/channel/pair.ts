@@ -10,6 +10,8 @@ export class Link {
   lastMsgId = 0
   /** Message of the agent that is being processed. */
   processing = 0
+  /** A message with a number was sent since the peer's last one: the two talk by turns. */
+  hasAnswered = false
   /** Messages without a number that were sent since the peer's last one. */
   unnumbered = 0
   /** An acknowledgement is to be sent now, even if it says nothing new. */

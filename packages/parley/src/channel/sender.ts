@@ -281,8 +281,12 @@ export class Sender {
   #handed(link: Link, { number, ack, resend }: ChannelMessage): void {
     const { record } = link
     link.dirty = true
-    if (number === undefined) link.unnumbered++
-    else record.sndHanded = Math.max(record.sndHanded, number)
+    if (number === undefined) {
+      link.unnumbered++
+    } else {
+      link.hasAnswered = true
+      record.sndHanded = Math.max(record.sndHanded, number)
+    }
     if (resend !== undefined) link.resendDue = undefined
     if (!ack) return
     record.ackedNumber = Math.max(record.ackedNumber, ack.stored)
