@@ -39,6 +39,12 @@ export class AgentEvents {
         const link = linkOf(event.connId)
         if (link) this.#context.run('message', this.#received(link, event))
       }),
+      agent.on('SENT', ({ connId, msgId }) => {
+        const link = linkOf(connId)
+        if (!link) return
+        link.lastSentId = msgId
+        if (link.pair.hasUnplaced) this.#flows.senderOf(link.pair).kick()
+      }),
       agent.on('MERR', ({ connId, error }) => this.#failed(linkOf(connId), error)),
       agent.on('MERRS', ({ connId, error }) => this.#failed(linkOf(connId), error)),
       agent.on('DELD', ({ connId }) => {
@@ -70,6 +76,7 @@ export class AgentEvents {
     }
     const { record } = link
     record.sndHanded = record.sndStored
+    link.lastHandedId = link.lastSentId
     link.ackForced = true
     if (record.state === 'connected') record.helloSent = false
     this.#context.after(TRY_AGAIN, () => {
