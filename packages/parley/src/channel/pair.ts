@@ -21,6 +21,8 @@ export class Link {
   ackNow = false
   ackForced = false
   stopAckTimer: (() => void) | undefined
+  /** When an acknowledgement was sent that nothing else went with; milliseconds of the process's clock. */
+  ackedAloneAt = Number.NEGATIVE_INFINITY
   /** The timer is that of news which the peer's application waits for. */
   isAckSoon = false
   /** The peer is to send again from this number on. */

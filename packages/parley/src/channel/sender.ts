@@ -33,8 +33,10 @@ interface WaitingSend {
   readonly reject: (reason: unknown) => void
 }
 
-/** Times the usual delay that an acknowledgement waits which says only what is stored. */
-const STORED_ACK_DELAY = 20
+/** Times the usual delay that an acknowledgement waits which says only what is stored, or goes alone in a stream. */
+const LONG_ACK_DELAY = 20
+/** Another acknowledgement has gone alone within this time: a stream comes, ms. */
+const STREAM = 2000
 /** Envelopes that are looked at to see whether they fill a message. */
 const FILLS = 64
 /** Envelopes that are stored in one transaction. */
@@ -115,13 +117,15 @@ export class Sender {
       this.kick()
       return
     }
-    // That messages are stored the peer has to know only before its window closes: that can wait longer.
+    // That messages are stored the peer has to know only before its window closes: that can wait longer. In a stream all
+    // can: each one that goes alone turns the ratchet, and costs both sides a key pair of the KEM.
     const { ackDelay } = this.#context.limits
     const isTaken = record.rcvTaken > record.ackedTaken || link.ackForced
     if (link.stopAckTimer && (!isTaken || link.isAckSoon)) return
     link.stopAckTimer?.()
     link.isAckSoon = isTaken
-    link.stopAckTimer = this.#context.after(isTaken ? ackDelay : STORED_ACK_DELAY * ackDelay, () => {
+    const canWait = !isTaken || performance.now() - link.ackedAloneAt < STREAM
+    link.stopAckTimer = this.#context.after(canWait ? LONG_ACK_DELAY * ackDelay : ackDelay, () => {
       link.stopAckTimer = undefined
       link.ackNow = true
       this.kick()
@@ -309,6 +313,7 @@ export class Sender {
     }
     if (resend !== undefined) link.resendDue = undefined
     if (!ack) return
+    if (number === undefined) link.ackedAloneAt = performance.now()
     record.ackedNumber = Math.max(record.ackedNumber, ack.stored)
     record.ackedTaken = Math.max(record.ackedTaken, ack.taken)
     link.ackNow = false
