@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { AgentSession, DeliveryOutcome, PendingItem, PendingSource } from '../entrance.ts'
-import type { StoredNotDelivered } from '../store/index.ts'
+import { CARRIED, type StoredNotDelivered } from '../store/index.ts'
 import { Bell } from './bell.ts'
 import type { QueuedEnvelope } from './holding.ts'
 import type { QueueReader } from './queue-reader.ts'
@@ -44,12 +44,13 @@ export class AgentSource implements PendingSource {
     if (isActive) this.#bell.ring()
   }
 
-  /** Takes the newest envelope; false when it has to be written first. */
+  /** Takes the newest envelope; false when it has to be written at once. */
   offer(envelope: QueuedEnvelope): boolean {
     const isTaken = this.#isActive && this.#isReady && this.#options.reader.offer(envelope)
     if (!isTaken) this.#options.reader.missed()
     this.#bell.ring()
-    return isTaken
+    // An agent that asks every two seconds, and answers when it asks again, would keep the sender waiting for nothing.
+    return isTaken && !(this.session.kind === 'mailbox' && !this.session.isParley)
   }
 
   /** A report was added. */
@@ -93,8 +94,9 @@ export class AgentSource implements PendingSource {
   }
 
   #envelopeItem(envelope: QueuedEnvelope): PendingItem {
-    const { id, bytes } = envelope
-    return { type: 'envelope', id, bytes, settle: (outcome) => this.#options.onSettled(envelope, outcome) }
+    const { id, bytes, source } = envelope
+    const isCarried = source === CARRIED
+    return { type: 'envelope', id, bytes, isCarried, settle: (outcome) => this.#options.onSettled(envelope, outcome) }
   }
 
   /** What is not answered is read again by the next session's reader; its name is the same then. */

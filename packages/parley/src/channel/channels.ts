@@ -6,6 +6,7 @@ import { ChannelError } from './channel-error.ts'
 import { Closings } from './closings.ts'
 import { type ChannelContext, pairKey } from './context.ts'
 import { ChannelEmitter } from './emitter.ts'
+import { FailureTeller } from './failure-teller.ts'
 import { reasonOf } from './failures.ts'
 import type { Flows } from './flows.ts'
 import { Housekeeping } from './housekeeping.ts'
@@ -21,6 +22,7 @@ import { listLinks } from './store/links.ts'
 import { countOutbox, dropOutbox, envelopeState, hasUnplaced, insertOutcome } from './store/outbox.ts'
 import { insertPair, listPairs, savePair } from './store/pairs.ts'
 import { MIGRATIONS } from './store/schema.ts'
+import { insertUntold } from './store/untold.ts'
 import type {
   ChannelEnvelope,
   ChannelEventName,
@@ -72,6 +74,7 @@ export class Channels implements AsyncDisposable {
       acceptCard: options.acceptCard ?? (() => true),
       events: new ChannelEmitter(onError, (name) => {
         if (name === 'envelope') for (const { receiver } of this.#parts.values()) receiver.give()
+        if (name === 'notDelivered') teller.kick()
       }),
       log,
       now,
@@ -101,10 +104,12 @@ export class Channels implements AsyncDisposable {
           .finally(() => tasks.delete(task))
         tasks.add(task)
       },
+      tellFailures: () => teller.kick(),
       step: (name) => log({ level: 'debug', message: `step: ${name}` }),
     }
     const senderOf = (pair: Pair) => this.#partsOf(pair).sender
     this.#closings = new Closings(this.#context, { senderOf, ensure: (pair) => this.#openings.ensure(pair) })
+    const teller = new FailureTeller(this.#context)
     this.#openings = new Openings(this.#context, this.#closings, {
       senderOf,
       established: (pair) => this.#admission.established(pair),
@@ -230,6 +235,11 @@ export class Channels implements AsyncDisposable {
     return pair && pair.living.length > 0 ? 'opening' : undefined
   }
 
+  /** Envelopes that wait for the peer, or for its application. */
+  waitingFor(local: string, peer: string): number {
+    return this.#context.pairs.get(pairKey(local, peer))?.waiting.count ?? 0
+  }
+
   /** Where an envelope is that was sent in the last 8 days. */
   stateOf(local: string, peer: string, id: string): EnvelopeState | undefined {
     const pair = this.#context.pairs.get(pairKey(local, peer))
@@ -290,7 +300,7 @@ export class Channels implements AsyncDisposable {
   async #start(): Promise<void> {
     const { db, pairs, links, agent } = this.#context
     for (const record of listPairs(db)) {
-      const pair = new Pair(record)
+      const pair = new Pair(record, this.#context.now())
       pair.waiting = countOutbox(db, record.pairId)
       pair.hasUnplaced = hasUnplaced(db, record.pairId)
       pair.toTake = countInbox(db, record.pairId)
@@ -351,13 +361,13 @@ export class Channels implements AsyncDisposable {
     const { db, pairs } = this.#context
     const key = pairKey(local, peer)
     const known = pairs.get(key)
-    if (known) known.usedAt = performance.now()
+    if (known) known.usedAt = this.#context.now()
     return (
       known ??
       (await db.transaction((tx) => {
         const existing = pairs.get(key)
         if (existing) return existing
-        const pair = new Pair(insertPair(tx, local, peer))
+        const pair = new Pair(insertPair(tx, local, peer), this.#context.now())
         pairs.set(key, pair)
         return pair
       }))
@@ -377,24 +387,24 @@ export class Channels implements AsyncDisposable {
   }
 
   async #removePair(pair: Pair, code: 'moved' | 'refused'): Promise<void> {
-    const { db, events, now } = this.#context
+    const { db, now, tellFailures } = this.#context
     const { pairId } = pair.record
-    const ids = await db.transaction((tx) => {
+    await db.transaction((tx) => {
       const dropped = dropOutbox(tx, pairId)
-      for (const id of dropped) insertOutcome(tx, pairId, id, 'expired', now())
+      for (const id of dropped) {
+        insertOutcome(tx, pairId, id, 'expired', now())
+        insertUntold(tx, pair.names, { id, reason: 'removed', at: now() })
+      }
       dropInbox(tx, pairId)
       pair.record.wanted = false
       savePair(tx, pair.record)
-      return dropped
     })
     pair.waiting = { count: 0, bytes: 0 }
     pair.toTake = { count: 0, bytes: 0 }
     pair.hasUnplaced = false
     pair.given.clear()
     for (const link of pair.living) await this.#closings.remove(link, code)
-    for (const id of ids) {
-      events.emit('notDelivered', { ...pair.names, id: Buffer.from(id).toString('hex'), reason: 'removed' })
-    }
+    tellFailures()
   }
 
   #run(what: string, work: Promise<unknown>): void {

@@ -122,8 +122,10 @@ export class Closings {
       if (next) this.activate(tx, next)
     })
     if (code && wasConnected) {
+      // What was taken must not be sent elsewhere.
+      const ack = link.isProven ? this.#hooks.senderOf(pair).ackOf(db, link) : undefined
       // A peer that cannot be told finds out by itself.
-      await agent.sendMessage(record.connId, encodeChannelMessage({ close: code })).catch(() => undefined)
+      await agent.sendMessage(record.connId, encodeChannelMessage({ ack, close: code })).catch(() => undefined)
     }
     await this.finishRemoval(link, code !== undefined && wasConnected)
     if (pair.active) this.#hooks.senderOf(pair).kick()

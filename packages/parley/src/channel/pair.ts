@@ -67,13 +67,14 @@ export class Pair {
   repeats = 0
   /** Something is being done for it that is not in the store yet. */
   pins = 0
-  /** When it was last asked for; milliseconds of the process's clock. */
-  usedAt = performance.now()
+  /** When it was last asked for, ms since 1970. */
+  usedAt: number
   /** The peer has refused: nothing is opened until somebody asks for it. */
   refused = false
 
-  constructor(record: PairRecord) {
+  constructor(record: PairRecord, now: number) {
     this.record = record
+    this.usedAt = now
   }
 
   get local(): string {

@@ -16,6 +16,7 @@ import {
   removeFlights,
   takeDone,
 } from './store/outbox.ts'
+import { insertUntold } from './store/untold.ts'
 import type { ChannelEnvelope } from './types.ts'
 
 /** A call of `send` that is not stored yet. */
@@ -150,19 +151,18 @@ export class Sender {
     if (expired) return
     waiting.count--
     waiting.bytes -= size
-    insertOutcome(db, record.pairId, id, status === undefined ? 'delivered' : 'refused', this.#context.now())
+    const at = this.#context.now()
+    insertOutcome(db, record.pairId, id, status === undefined ? 'delivered' : 'refused', at)
+    if (status !== undefined) insertUntold(db, this.#pair.names, { id, reason: 'refused', status, at })
   }
 
   #tell(done: readonly DoneEnvelope[], statuses: ReadonlyMap<number, number>): void {
-    const { events } = this.#context
+    const { events, tellFailures } = this.#context
     const { local, peer } = this.#pair
     for (const { id, seq, expired } of done) {
-      if (expired) continue
-      const status = statuses.get(seq)
-      const envelope = { local, peer, id: toHex(id) }
-      if (status === undefined) events.emit('delivered', envelope)
-      else events.emit('notDelivered', { ...envelope, reason: 'refused', status })
+      if (!expired && !statuses.has(seq)) events.emit('delivered', { local, peer, id: toHex(id) })
     }
+    if (statuses.size > 0) tellFailures()
   }
 
   async #run(): Promise<void> {
@@ -247,12 +247,16 @@ export class Sender {
     return true
   }
 
+  /** What there is to say of what has come. */
+  ackOf(db: Db, link: Link): Ack {
+    const { connId, rcvTaken } = link.record
+    return { stored: this.ackable(link), taken: rcvTaken, refused: refusalsOf(db, connId) }
+  }
+
   #ackFor(db: Db, link: Link): Ack | undefined {
     const { record } = link
-    const stored = this.ackable(link)
-    const isNews = stored > record.ackedNumber || record.rcvTaken > record.ackedTaken
-    if (!isNews && !link.ackForced) return undefined
-    return { stored, taken: record.rcvTaken, refused: refusalsOf(db, record.connId) }
+    const isNews = this.ackable(link) > record.ackedNumber || record.rcvTaken > record.ackedTaken
+    return isNews || link.ackForced ? this.ackOf(db, link) : undefined
   }
 
   async #hand(link: Link, messages: Turn['messages']): Promise<void> {

@@ -63,8 +63,10 @@ export class TokenBuckets {
     const bucket = this.#buckets.get(key) ?? new TokenBucket(this.#rate, this.#now)
     this.#buckets.delete(key)
     this.#buckets.set(key, bucket)
+    const taken = bucket.tryTake()
+    // After it was used: a full one would be forgotten at once.
     if (this.#buckets.size > this.#max) this.#forget()
-    return bucket.tryTake()
+    return taken
   }
 
   #forget(): void {

@@ -129,7 +129,8 @@ export class TestRouter {
   }
 }
 
-export interface TestNodeOptions extends Partial<Pick<ChannelsOptions, 'limits' | 'policy' | 'pq' | 'acceptCard'>> {
+export interface TestNodeOptions
+  extends Partial<Pick<ChannelsOptions, 'limits' | 'policy' | 'pq' | 'acceptCard' | 'now'>> {
   /** Name of its files. Default the identity's. */
   readonly name?: string
   readonly config?: Partial<AgentConfig>
@@ -235,11 +236,12 @@ export class TestNode {
   }
 
   async startChannels(): Promise<void> {
-    const { limits, policy, pq, acceptCard, takes = true } = this.#options
+    const { limits, policy, pq, acceptCard, now, takes = true } = this.#options
     this.#channels = await Channels.open({
       agent: this.agent,
       file: `${this.path}.channels.db`,
       policy,
+      now,
       acceptCard,
       limits: { retry: { initial: 50, max: 200 }, ...limits },
       ...(pq !== undefined && { pq }),

@@ -141,11 +141,12 @@ describe('the life of a channel', { concurrency: 2 }, () => {
     const ids = [await a.send(b, 'one'), await a.send(b, 'two')]
     const one = await b.expect('envelope')
     await b.expect('envelope')
-    await one.taken()
-    await allDelivered(a, ids.slice(0, 1))
     const out = await b.send(a, 'never taken')
     await allDelivered(b, [out])
+    // The peer has to hear of it, although there is no time for an acknowledgement of its own.
+    await one.taken()
     await b.channels.removeLocal(b.address, 'moved')
+    await allDelivered(a, ids.slice(0, 1))
     assert.equal((await a.expect('closed')).reason, 'moved')
     await a.expect('cardNeeded')
     const elsewhere = await world.node(moving, router, { name: 'elsewhere' })
@@ -192,6 +193,26 @@ describe('the life of a channel', { concurrency: 2 }, () => {
     const waiting = assert.rejects(a.send(b, 'five'), ChannelError)
     await a.close()
     await waiting
+  })
+
+  it('tells of what is given up until the application has heard it, also after a restart', async () => {
+    await using world = new World()
+    const router = await world.router()
+    const a = await world.node(new Identity('a'), router, { limits: { lifetime: 500 } })
+    const b = await world.node(new Identity('b'), router)
+    await connect(a, b)
+    await b.close()
+    a.channels.on('notDelivered', () => Promise.reject(new Error('cannot be kept')))
+    const id = await a.send(b, 'in vain')
+    assert.equal((await a.expect('notDelivered', { id })).reason, 'expired')
+    await a.close()
+    await a.start()
+    assert.equal((await a.expect('notDelivered', { id })).reason, 'expired')
+    await a.close()
+    await a.start()
+    await a.send(b, 'another')
+    // The one that was heard does not come again: the next is of the other envelope.
+    assert.notEqual((await a.expect('notDelivered')).id, id)
   })
 
   it('is not begun without a card, nor with a card that leads nowhere', async () => {

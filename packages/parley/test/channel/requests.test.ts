@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { PrivateKey } from '@parley/core/crypto'
 import { encodeSignedCard } from '../../src/card/index.ts'
 import type { ChannelLimits, RequestRefusal } from '../../src/channel/index.ts'
@@ -115,6 +116,19 @@ describe('requests for a channel', { concurrency: 2 }, () => {
     await node.restart()
     await requester.send(request)
     assert.deepEqual(await node.expect('requestRefused'), { local: node.address, reason: 'REPLAYED' })
+  })
+
+  it('that come to nothing leave nothing', async () => {
+    await using world = new World()
+    let ahead = 0
+    const { node, raw } = await start(world, { now: () => Date.now() + ahead, limits: { requestAgain: 100 } })
+    const requester = await RawRequester.connect(world, node.fullLink)
+    await requester.send(requester.make((keyAgreement) => raw.requestInfo(node)({ connId: '', keyAgreement })))
+    assert.equal((await node.expect('requestRefused')).reason, 'FAILED')
+    assert.equal(node.channels.list().length, 1)
+    ahead = 11 * 60_000
+    while (node.channels.list().length > 0) await pause(20)
+    await assertAlone(node)
   })
 
   it('are let in by an allow-list of addresses', async () => {
