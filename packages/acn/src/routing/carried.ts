@@ -8,7 +8,7 @@ import {
   type NewEnvelope,
   type SeenAs,
 } from '../store/index.ts'
-import { type CarriedEnd, type CarriedInVain, carriedScope, type FromCarrier } from './carrier.ts'
+import { type CarriedEnd, type CarriedInVain, carriedScope, type FromCarrier, refusedWith } from './carrier.ts'
 import type { LocalAgents } from './local-agents.ts'
 import type { Outcomes } from './outcomes.ts'
 
@@ -114,11 +114,6 @@ export class Carried {
       after = last.number
     }
   }
-}
-
-/** What those hear who gave an envelope that was given up. */
-export function refusedWith(status: number | undefined): CarriedEnd {
-  return { type: 'refused', code: status ?? STATUS.ERROR_AGENT_NOT_READY }
 }
 
 function nameOf(to: string, sender: string, id: EnvelopeId): string {
