@@ -19,7 +19,17 @@ function assertFailure({ code, stdout, stderr }: Finished, expected: number, mes
 }
 
 describe('help', TIME, () => {
-  for (const command of [[], ['smp'], ['smp', 'serve'], ['agent'], ['talk'], ['inspect']]) {
+  for (const command of [
+    [],
+    ['smp'],
+    ['smp', 'serve'],
+    ['agent'],
+    ['talk'],
+    ['send'],
+    ['listen'],
+    ['trace'],
+    ['inspect'],
+  ]) {
     test(`parley ${command.join(' ')} --help has an example and ends with 0`, async () => {
       const { code, stdout, stderr } = await runParley([...command, '--help'])
       assert.deepEqual([code, stderr], [0, ''])

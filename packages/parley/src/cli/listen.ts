@@ -25,10 +25,10 @@ Examples:
   $ parley listen --entry /dns4/… --smp smp://…
   $ parley listen --exec 'mail -s "$PARLEY_FROM" me'
 
-Prints "listening as ADDRESS" on standard error when it is in the network. A message is done with once its line is written,
-or the command has ended with 0: otherwise it comes again at the next start. The command has PARLEY_FROM, PARLEY_ID,
-PARLEY_WAY, PARLEY_PROTOCOL and PARLEY_AT; when it fails, listening ends with exit code 1. One at a time listens, or talks,
-as an identity.`,
+Prints "listening as ADDRESS" on standard error when it is in the network. A message is done with once its line is
+written, or the command has ended with 0: otherwise it comes again at the next start. The command has PARLEY_FROM,
+PARLEY_ID, PARLEY_WAY, PARLEY_PROTOCOL and PARLEY_AT; when it fails, listening ends with exit code 1. One at a time
+listens, or talks, as an identity.`,
     )
     .action((options: ListenOptions) => listen(options, terminal))
 }

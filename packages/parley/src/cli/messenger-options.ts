@@ -201,7 +201,8 @@ function failure(error: unknown): unknown {
     const reasons = error.errors.map((one) => (one instanceof Error ? one.message : String(one)))
     return new CliError(`${error.message}: ${reasons.join('; ')}`, EXIT.failed, { cause: error })
   }
-  const isExpected =
-    error instanceof StoreError || (error instanceof Error && !(error instanceof AgentError) && 'code' in error)
+  if (!(error instanceof Error) || error instanceof AgentError || error instanceof CliError) return error
+  // By its name, as its class comes with libp2p.
+  const isExpected = error instanceof StoreError || error.name === 'JoinError' || 'code' in error
   return isExpected ? new CliError(error.message, EXIT.failed, { cause: error }) : error
 }

@@ -30,8 +30,9 @@ export function createProgram(terminal: Terminal): Command {
     .addHelpText(
       'after',
       `
-A node with everything:
+Example of a node with everything, and of a message to a ledger address by it:
   $ parley up --data ./node
+  $ parley send fetch1… 'hello' --data ./node
 
 A conversation, in two terminals:
   $ parley smp serve --data ./router

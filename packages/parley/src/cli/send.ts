@@ -31,8 +31,8 @@ export function addSendCommand(program: Command, terminal: Terminal): void {
 Example:
   $ parley send fetch1… 'hello' --entry /dns4/… --smp smp://…
 
-Exit code 0: the message was handed over, or with --wait delivered; where it is stands on standard output. 1: it is stored
-and waits here, or cannot be delivered. What waits here goes on when a node runs on the data folder.`,
+Exit code 0: the message was handed over, or with --wait delivered; where it is stands on standard output. 1: it is
+stored and waits here, or cannot be delivered. What waits here goes on when a node runs on the data folder.`,
     )
     .action((address: string, given: string | undefined, options: SendOptions) =>
       send(address, given, options, terminal),

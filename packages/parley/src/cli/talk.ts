@@ -41,8 +41,8 @@ Examples:
   $ parley talk 'https://127.0.0.1/i#…' --name Bob
   $ parley talk fetch1… --entry /dns4/… --smp smp://…
 
-By address you are a ledger identity (\`parley id\`), and --entry, --smp, --private and --unlisted say how; a node that runs
-on the data folder (\`parley up\`) is used as it is. --name and --new are for conversations without addresses.
+By address you are a ledger identity (\`parley id\`), and --entry, --smp, --private and --unlisted say how; a node that
+runs on the data folder (\`parley up\`) is used as it is. --name and --new are for conversations without addresses.
 
 Ticks: · on its way, … waiting, ✓ stored by the router, ✓✓ received, ✗ failed. Ctrl-C leaves at any moment and loses
 nothing: the same command goes on with the conversation. Ctrl-D leaves once everything is sent.`,
