@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { decodeEnvelope, STATUS } from '../protocol/index.ts'
 import type { AcnStore, EnqueueOutcome, EnvelopeId, NewEnvelope, SeenAs } from '../store/index.ts'
-import { CARRIED, type CarriedEnd, type CarriedInVain, carriedScope, type FromCarrier } from './carrier.ts'
+import { CARRIED, type CarriedEnd, type CarriedInVain, carriedScope, type FromCarrier, refusedWith } from './carrier.ts'
 import type { LocalAgents } from './local-agents.ts'
 import type { Outcomes } from './outcomes.ts'
 
@@ -107,11 +107,6 @@ export class Carried {
       after = last.number
     }
   }
-}
-
-/** What those hear who gave an envelope that was given up. */
-export function refusedWith(status: number | undefined): CarriedEnd {
-  return { type: 'refused', code: status ?? STATUS.ERROR_AGENT_NOT_READY }
 }
 
 function nameOf(to: string, sender: string, id: EnvelopeId): string {

@@ -1,4 +1,4 @@
-import type { AgentRecord, Envelope } from '../protocol/index.ts'
+import { type AgentRecord, type Envelope, STATUS } from '../protocol/index.ts'
 import type { EnvelopeId, NotDeliveredReason } from '../store/index.ts'
 
 /** An envelope that may go another way than through the network. Times in ms since 1970. */
@@ -86,4 +86,9 @@ export const CARRIED = 'private channel'
 /** Scope in which ids of envelopes that came by the carrier are remembered. */
 export function carriedScope(sender: string): string {
   return `${CARRIED} ${sender}`
+}
+
+/** What those hear who gave an envelope that was given up. */
+export function refusedWith(status: number | undefined): CarriedEnd {
+  return { type: 'refused', code: status ?? STATUS.ERROR_AGENT_NOT_READY }
 }

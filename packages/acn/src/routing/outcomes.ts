@@ -1,7 +1,6 @@
 import type { DeliveryOutcome } from '../entrance.ts'
 import type { AcnStore, EnvelopeId, NewEnvelope, NotDeliveredReason } from '../store/index.ts'
-import { refusedWith } from './carried.ts'
-import { CARRIED, type CarriedEnd, type CarriedInVain, carriedScope } from './carrier.ts'
+import { CARRIED, type CarriedEnd, type CarriedInVain, carriedScope, refusedWith } from './carrier.ts'
 import type { Holding, QueuedEnvelope } from './holding.ts'
 import type { LocalAgents } from './local-agents.ts'
 import type { RoutingObserver } from './observer.ts'
