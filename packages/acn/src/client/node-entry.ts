@@ -18,6 +18,8 @@ export interface NodeEntryOptions {
   readonly record: AgentRecord
   /** False: others do not find the agent. True by default. */
   readonly isListed?: boolean
+  /** Only sends: what waits for the agent goes on waiting. False by default. */
+  readonly sendsOnly?: boolean
 }
 
 /** Attaches an agent to a node that runs in the same process: no connection, the same promises. */
@@ -79,15 +81,16 @@ class NodeConnection implements EntryConnection {
 
   /** @throws AcnStatusError when the node refuses the agent */
   async register(): Promise<void> {
-    const { handler } = this.#options
+    const { handler, sendsOnly = false } = this.#options
     await handler.onRegister(this.#session)
+    this.#isRegistered = true
+    if (sendsOnly) return
     const { address } = this.#session
     const connections = CONNECTIONS.get(handler) ?? new Map<string, NodeConnection>()
     CONNECTIONS.set(handler, connections)
     const older = connections.get(address)
     if (older) older.#end()
     connections.set(address, this)
-    this.#isRegistered = true
     this.#giving = this.#give(handler.pending(this.#session))
   }
 

@@ -1,5 +1,5 @@
 import { type AgentRecord, type Envelope, STATUS } from '../protocol/index.ts'
-import type { EnvelopeId, NotDeliveredReason } from '../store/index.ts'
+import { CARRIED, type EnvelopeId, type NotDeliveredReason } from '../store/index.ts'
 
 /** An envelope that may go another way than through the network. Times in ms since 1970. */
 export interface CarriedEnvelope {
@@ -79,9 +79,6 @@ export interface CarriedInVain {
   /** Status code that ended it, when one was received. */
   readonly status?: number
 }
-
-/** Source of envelopes that came by the carrier. */
-export const CARRIED = 'private channel'
 
 /** Scope in which ids of envelopes that came by the carrier are remembered. */
 export function carriedScope(sender: string): string {

@@ -1,12 +1,11 @@
 export type { Carried } from './carried.ts'
-export {
-  CARRIED,
-  type CarriedEnd,
-  type CarriedEnvelope,
-  type CarriedInVain,
-  type Carrying,
-  type EnvelopeCarrier,
-  type FromCarrier,
+export type {
+  CarriedEnd,
+  CarriedEnvelope,
+  CarriedInVain,
+  Carrying,
+  EnvelopeCarrier,
+  FromCarrier,
 } from './carrier.ts'
 export type { RemoteRoute, ResolveOptions, RoutingNetwork, SentEnvelope } from './network.ts'
 export type { RoutingObserver } from './observer.ts'

@@ -1,6 +1,6 @@
 import type { DeliveryOutcome } from '../entrance.ts'
-import type { AcnStore, EnvelopeId, NewEnvelope, NotDeliveredReason } from '../store/index.ts'
-import { CARRIED, type CarriedEnd, type CarriedInVain, carriedScope, refusedWith } from './carrier.ts'
+import { type AcnStore, CARRIED, type EnvelopeId, type NewEnvelope, type NotDeliveredReason } from '../store/index.ts'
+import { type CarriedEnd, type CarriedInVain, carriedScope, refusedWith } from './carrier.ts'
 import type { Holding, QueuedEnvelope } from './holding.ts'
 import type { LocalAgents } from './local-agents.ts'
 import type { RoutingObserver } from './observer.ts'

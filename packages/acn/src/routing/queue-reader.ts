@@ -4,6 +4,9 @@ import type { QueuedEnvelope } from './holding.ts'
 /** Envelopes and bytes that are held in memory before the rest is left on disk. */
 const MAX_HELD = 128
 const MAX_HELD_BYTES = 4 * 1024 * 1024
+/** A page of fewer envelopes, each shorter than so many bytes, was not cut short by a limit of the store. */
+const FEW = 32
+const SMALL = 16 * 1024
 /** Envelopes that came before they were written, of which the ids are remembered. */
 const MAX_TAKEN = 4096
 
@@ -67,7 +70,10 @@ export class QueueReader {
       this.#last = envelope.number
       if (!this.#taken.delete(keyOf(envelope))) this.#hold(envelope)
     }
-    if (page.length === 0 && !this.#missed) this.#seesAll = true
+    // A few small envelopes are all that there was. Another look would keep one that reads behind one that sends and
+    // waits: each envelope that comes during a look is written, and is a reason for the next look.
+    const isAll = page.length < FEW && page.every(({ bytes }) => bytes.length < SMALL)
+    if (isAll && !this.#missed) this.#seesAll = true
   }
 
   /** Forgets what was delivered without being written, or was written before the place that was read up to. */

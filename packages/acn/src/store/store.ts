@@ -132,6 +132,9 @@ export interface StoredNotDelivered extends NotDelivered {
   readonly number: number
 }
 
+/** Source of envelopes that came by a node's carrier, and where those went that it took. */
+export const CARRIED = 'private channel'
+
 /** One step on an envelope's way. */
 export interface TraceEvent {
   readonly id: EnvelopeId

@@ -6,6 +6,7 @@ import { ChannelError } from './channel-error.ts'
 import { Closings } from './closings.ts'
 import { type ChannelContext, pairKey } from './context.ts'
 import { ChannelEmitter } from './emitter.ts'
+import { FailureTeller } from './failure-teller.ts'
 import { reasonOf } from './failures.ts'
 import type { Flows } from './flows.ts'
 import { Housekeeping } from './housekeeping.ts'
@@ -18,17 +19,10 @@ import { Receiver } from './receiver.ts'
 import { Sender } from './sender.ts'
 import { countInbox, dropInbox } from './store/inbox.ts'
 import { listLinks } from './store/links.ts'
-import {
-  countOutbox,
-  dropOutbox,
-  getOutcome,
-  hasUnplaced,
-  insertOutcome,
-  placeOf,
-  placesStored,
-} from './store/outbox.ts'
+import { countOutbox, dropOutbox, envelopeState, hasUnplaced, insertOutcome } from './store/outbox.ts'
 import { insertPair, listPairs, savePair } from './store/pairs.ts'
 import { MIGRATIONS } from './store/schema.ts'
+import { insertUntold } from './store/untold.ts'
 import type {
   ChannelEnvelope,
   ChannelEventName,
@@ -80,6 +74,7 @@ export class Channels implements AsyncDisposable {
       acceptCard: options.acceptCard ?? (() => true),
       events: new ChannelEmitter(onError, (name) => {
         if (name === 'envelope') for (const { receiver } of this.#parts.values()) receiver.give()
+        if (name === 'notDelivered') teller.kick()
       }),
       log,
       now,
@@ -109,10 +104,12 @@ export class Channels implements AsyncDisposable {
           .finally(() => tasks.delete(task))
         tasks.add(task)
       },
+      tellFailures: () => teller.kick(),
       step: (name) => log({ level: 'debug', message: `step: ${name}` }),
     }
     const senderOf = (pair: Pair) => this.#partsOf(pair).sender
     this.#closings = new Closings(this.#context, { senderOf, ensure: (pair) => this.#openings.ensure(pair) })
+    const teller = new FailureTeller(this.#context)
     this.#openings = new Openings(this.#context, this.#closings, {
       senderOf,
       established: (pair) => this.#admission.established(pair),
@@ -247,13 +244,16 @@ export class Channels implements AsyncDisposable {
   stateOf(local: string, peer: string, id: string): EnvelopeState | undefined {
     const pair = this.#context.pairs.get(pairKey(local, peer))
     if (!pair || this.#stop.signal.aborted) return undefined
-    const { db } = this.#context
-    const idBytes = Buffer.from(id, 'hex')
-    const place = placeOf(db, pair.record.pairId, idBytes)
-    if (!place) return getOutcome(db, pair.record.pairId, idBytes)
-    if (place.connId === null || place.seq === null) return 'waiting'
-    const link = this.#context.links.get(place.connId)
-    return link && place.seq < placesStored(db, link.record) ? 'stored' : 'sent'
+    const { db, links } = this.#context
+    return envelopeState(db, pair.record.pairId, id, (connId) => links.get(connId)?.record)
+  }
+
+  /** Whether a router has taken everything that was sent to a peer: what is `sent` waits there then. */
+  async isAtRouter(local: string, peer: string): Promise<boolean> {
+    const link = this.#context.pairs.get(pairKey(local, peer))?.active
+    if (!link || this.#stop.signal.aborted) return false
+    const { connId, sndHanded, sndNumber } = link.record
+    return sndHanded === sndNumber && !(await this.#context.agent.hasUnsent(connId))
   }
 
   /** All pairs. */
@@ -387,24 +387,24 @@ export class Channels implements AsyncDisposable {
   }
 
   async #removePair(pair: Pair, code: 'moved' | 'refused'): Promise<void> {
-    const { db, events, now } = this.#context
+    const { db, now, tellFailures } = this.#context
     const { pairId } = pair.record
-    const ids = await db.transaction((tx) => {
+    await db.transaction((tx) => {
       const dropped = dropOutbox(tx, pairId)
-      for (const id of dropped) insertOutcome(tx, pairId, id, 'expired', now())
+      for (const id of dropped) {
+        insertOutcome(tx, pairId, id, 'expired', now())
+        insertUntold(tx, pair.names, { id, reason: 'removed', at: now() })
+      }
       dropInbox(tx, pairId)
       pair.record.wanted = false
       savePair(tx, pair.record)
-      return dropped
     })
     pair.waiting = { count: 0, bytes: 0 }
     pair.toTake = { count: 0, bytes: 0 }
     pair.hasUnplaced = false
     pair.given.clear()
     for (const link of pair.living) await this.#closings.remove(link, code)
-    for (const id of ids) {
-      events.emit('notDelivered', { ...pair.names, id: Buffer.from(id).toString('hex'), reason: 'removed' })
-    }
+    tellFailures()
   }
 
   #run(what: string, work: Promise<unknown>): void {

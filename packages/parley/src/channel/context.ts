@@ -25,6 +25,8 @@ export interface ChannelContext {
   after(ms: number, action: () => void): () => void
   /** Watches work that nobody waits for: closing waits, a failure is logged. */
   run(what: string, work: Promise<unknown>): void
+  /** Tells the application of envelopes that were noted as untold. */
+  tellFailures(): void
   /** Logs a step as it is done, in one line at level debug. */
   step(name: string): void
 }

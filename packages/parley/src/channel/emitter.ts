@@ -29,6 +29,15 @@ export class ChannelEmitter {
     return (this.#handlers.get(name)?.size ?? 0) > 0
   }
 
+  /** Calls the handlers and waits for them: whether there were some, and none of them failed. */
+  async deliver<N extends ChannelEventName>(name: N, event: ChannelEvents[N]): Promise<boolean> {
+    const handlers = [...(this.#handlers.get(name) ?? [])] as ChannelHandler<N>[]
+    const results = await Promise.allSettled(handlers.map(async (handler) => handler(event)))
+    const failures = results.filter((result) => result.status === 'rejected')
+    for (const { reason } of failures) this.#onError(name, reason)
+    return handlers.length > 0 && failures.length === 0
+  }
+
   /** Calls the handlers; `failed` is called when one of them failed. */
   emit<N extends ChannelEventName>(name: N, event: ChannelEvents[N], failed?: () => void): void {
     for (const handler of this.#handlers.get(name) ?? []) {

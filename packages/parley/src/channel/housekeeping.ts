@@ -5,6 +5,7 @@ import type { Pair } from './pair.ts'
 import { expireOutgoing, insertOutcome } from './store/outbox.ts'
 import { removeEmptyPair } from './store/pairs.ts'
 import { forgetOld } from './store/requests.ts'
+import { insertUntold } from './store/untold.ts'
 
 /** Ends from time to time what is too old. */
 export class Housekeeping {
@@ -24,7 +25,7 @@ export class Housekeeping {
   }
 
   async #cleanUpOnce(): Promise<void> {
-    const { db, now, events, pairs } = this.#context
+    const { db, now, pairs, tellFailures } = this.#context
     const byId = new Map([...pairs.values()].map((pair) => [pair.record.pairId, pair]))
     const expired = await db.transaction((tx) => {
       forgetOld(tx, now(), HISTORY)
@@ -33,15 +34,13 @@ export class Housekeeping {
         insertOutcome(tx, pairId, id, 'expired', now())
         const pair = byId.get(pairId)
         if (!pair) continue
+        insertUntold(tx, pair.names, { id, reason: 'expired', at: now() })
         pair.waiting.count--
         pair.waiting.bytes -= size
       }
       return list
     })
-    for (const { pairId, id } of expired) {
-      const pair = byId.get(pairId)
-      if (pair) events.emit('notDelivered', { ...pair.names, id: Buffer.from(id).toString('hex'), reason: 'expired' })
-    }
+    if (expired.length > 0) tellFailures()
     // Room for those who wait to send.
     if (expired.length > 0) for (const pair of pairs.values()) this.#flows.senderOf(pair).kick()
     this.#flows.openings.cleanUp()

@@ -16,6 +16,7 @@ import {
   removeFlights,
   takeDone,
 } from './store/outbox.ts'
+import { insertUntold } from './store/untold.ts'
 import type { ChannelEnvelope } from './types.ts'
 
 /** A call of `send` that is not stored yet. */
@@ -150,19 +151,18 @@ export class Sender {
     if (expired) return
     waiting.count--
     waiting.bytes -= size
-    insertOutcome(db, record.pairId, id, status === undefined ? 'delivered' : 'refused', this.#context.now())
+    const at = this.#context.now()
+    insertOutcome(db, record.pairId, id, status === undefined ? 'delivered' : 'refused', at)
+    if (status !== undefined) insertUntold(db, this.#pair.names, { id, reason: 'refused', status, at })
   }
 
   #tell(done: readonly DoneEnvelope[], statuses: ReadonlyMap<number, number>): void {
-    const { events } = this.#context
+    const { events, tellFailures } = this.#context
     const { local, peer } = this.#pair
     for (const { id, seq, expired } of done) {
-      if (expired) continue
-      const status = statuses.get(seq)
-      const envelope = { local, peer, id: toHex(id) }
-      if (status === undefined) events.emit('delivered', envelope)
-      else events.emit('notDelivered', { ...envelope, reason: 'refused', status })
+      if (!expired && !statuses.has(seq)) events.emit('delivered', { local, peer, id: toHex(id) })
     }
+    if (statuses.size > 0) tellFailures()
   }
 
   async #run(): Promise<void> {

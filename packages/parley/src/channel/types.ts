@@ -138,9 +138,15 @@ export type RequestRefusal =
 
 /** What an application hears of its channels. */
 export interface ChannelEvents {
-  /** The peer's application has taken the envelope. */
+  /**
+   * The peer's application has taken the envelope. Told once, after it is stored: whoever may have missed it because the
+   * process ended asks `stateOf`.
+   */
   delivered: ChannelPair & { readonly id: string }
-  /** It will not be delivered. `status` is what the peer's application refused it with. */
+  /**
+   * It will not be delivered. `status` is what the peer's application refused it with. Told again, also after a restart,
+   * until a handler has resolved; for 8 days.
+   */
   notDelivered: ChannelPair & { readonly id: string; readonly reason: NotDeliveredReason; readonly status?: number }
   /**
    * An envelope for an agent of ours; those of a pair come in order, several at once. It is given again, with the same

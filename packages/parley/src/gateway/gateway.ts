@@ -33,12 +33,17 @@ const MAX_WAYS = 10_000
 /** Between two lines about refused requests, ms: anybody can make as many as they like. */
 const REFUSALS_EVERY = 10_000
 
+/** Ids that are remembered: far more than an agent has at once. */
+const REMEMBERED = 20_000
+
 /** Which way envelopes go. */
 export type PrivateMode = 'prefer' | 'require'
 
 /** What a gateway is made from, besides its node. */
 export interface GatewayOptions {
   readonly agent: Agent
+  /** The gateway closes the agent when it stops, or cannot be opened. */
+  readonly ownsAgent?: boolean
   /** Folder of its databases. */
   readonly folder: string
   readonly passphrase?: string | undefined
@@ -49,6 +54,8 @@ export interface GatewayOptions {
   readonly limits?: ChannelsOptions['limits']
   /** Agents whose ledger key is here, by address. */
   readonly signers?: ReadonlyMap<string, CardSigner>
+  /** Agents of which no other peer is to hear; those of sessions that say so besides. */
+  readonly unlisted?: ReadonlySet<string>
   readonly log?: (level: 'info' | 'warning', line: string) => void
   /** Called with each step of making a contact that is done. */
   readonly onStep?: (step: string) => void
@@ -71,6 +78,8 @@ export class Gateway implements NodeCarrier {
   readonly #book: ContactBook
   readonly #needs: CardNeeds
   readonly #abort = new AbortController()
+  /** Ids of envelopes that came by channels lately. */
+  readonly #cameByChannel = new Set<string>()
   /** By pair. */
   readonly #ways = new Map<string, Way>()
   /** Questions in envelopes, by pair. */
@@ -113,7 +122,16 @@ export class Gateway implements NodeCarrier {
    * @throws StoreError
    */
   static async open(options: GatewayOptions, parts: CarrierParts): Promise<Gateway> {
-    const { agent, folder, passphrase, policy, limits, log } = options
+    try {
+      return await Gateway.#make(options, parts)
+    } catch (error) {
+      if (options.ownsAgent) await options.agent.close()
+      throw error
+    }
+  }
+
+  static async #make(options: GatewayOptions, parts: CarrierParts): Promise<Gateway> {
+    const { agent, folder, passphrase, policy, limits, unlisted, log } = options
     const { host, key, router, proofs } = parts
     await using opened = new AsyncDisposableStack()
     const cards = CardStore.open({ file: join(folder, 'cards.db'), passphrase, limits: DEFAULT_DIRECTORY_LIMITS })
@@ -126,6 +144,7 @@ export class Gateway implements NodeCarrier {
       proofs,
       store: cards,
       isRegistered: (address) => router.isFoundHere(address),
+      isListed: (address) => router.isListed(address) && !unlisted?.has(address),
       readLink: linkReaderOf(agent),
       onRefused: ({ address, from, code }) => log?.('warning', `card of ${address} from ${from} refused: ${code}`),
     })
@@ -170,6 +189,19 @@ export class Gateway implements NodeCarrier {
   /** The card of an agent of this node; undefined until it has one. */
   cardOf(address: string) {
     return this.#contacts.cardOf(address)
+  }
+
+  /**
+   * Looks for a contact card, as it is done before a channel is opened.
+   * @throws DirectoryError; the signal's reason
+   */
+  find(address: string, signal?: AbortSignal): Promise<FoundCard | undefined> {
+    return this.directory.find(address, { privacy: this.#options.lookup, ...(signal && { signal }) })
+  }
+
+  /** Whether an envelope for an agent of this node, which that has just got, came by a channel. */
+  cameByChannel(id: string): boolean {
+    return this.#cameByChannel.has(id)
   }
 
   async carry(envelope: CarriedEnvelope, signal: AbortSignal): Promise<Carrying> {
@@ -233,6 +265,7 @@ export class Gateway implements NodeCarrier {
     await this.channels.close()
     this.#cards.close()
     this.#book.close()
+    if (this.#options.ownsAgent) await this.#options.agent.close()
   }
 
   /**
@@ -353,6 +386,9 @@ export class Gateway implements NodeCarrier {
     if (!envelope) return refuse(STATUS.ERROR_DECODE)
     if (envelope.sender !== peer || envelope.to !== local) return refuse(STATUS.ERROR_WRONG_AGENT_ADDRESS)
     if (this.takes(envelope, 'peer')) return taken()
+    this.#cameByChannel.add(id)
+    const [oldest] = this.#cameByChannel
+    if (this.#cameByChannel.size > REMEMBERED && oldest !== undefined) this.#cameByChannel.delete(oldest)
     const end = await this.#parts.router.carried.receive({ id, to: local, sender: peer, bytes })
     if (this.#abort.signal.aborted) return
     switch (end.type) {
@@ -387,7 +423,8 @@ export class Gateway implements NodeCarrier {
   async #publish(address: string): Promise<void> {
     const { host, router } = this.#parts
     const { contact } = host
-    if (contact === undefined || !router.isListed(address)) return
+    const isListed = router.isListed(address) && !this.#options.unlisted?.has(address)
+    if (contact === undefined || !isListed) return
     const { signal } = this.#abort
     try {
       const served = await this.directory.publish(address, [contact], signal)

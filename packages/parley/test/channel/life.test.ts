@@ -195,6 +195,26 @@ describe('the life of a channel', { concurrency: 2 }, () => {
     await waiting
   })
 
+  it('tells of what is given up until the application has heard it, also after a restart', async () => {
+    await using world = new World()
+    const router = await world.router()
+    const a = await world.node(new Identity('a'), router, { limits: { lifetime: 500 } })
+    const b = await world.node(new Identity('b'), router)
+    await connect(a, b)
+    await b.close()
+    a.channels.on('notDelivered', () => Promise.reject(new Error('cannot be kept')))
+    const id = await a.send(b, 'in vain')
+    assert.equal((await a.expect('notDelivered', { id })).reason, 'expired')
+    await a.close()
+    await a.start()
+    assert.equal((await a.expect('notDelivered', { id })).reason, 'expired')
+    await a.close()
+    await a.start()
+    await a.send(b, 'another')
+    // The one that was heard does not come again: the next is of the other envelope.
+    assert.notEqual((await a.expect('notDelivered')).id, id)
+  })
+
   it('is not begun without a card, nor with a card that leads nowhere', async () => {
     await using world = new World()
     const router = await world.router()

@@ -20,5 +20,6 @@ export function rememberRequest(db: Db, digest: Uint8Array, invId: string, expir
 export function forgetOld(db: Db, now: number, history: number): void {
   db.run('DELETE FROM requests WHERE expires_at <= ?', now)
   db.run('DELETE FROM outcomes WHERE at < ?', now - history)
+  db.run('DELETE FROM untold WHERE at < ?', now - history)
   db.run('DELETE FROM seen WHERE at < ? AND status IS NOT NULL', now - history)
 }

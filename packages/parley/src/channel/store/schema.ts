@@ -81,6 +81,17 @@ const channelsMigration: Migration = {
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX outcomes_at ON outcomes (at);
 
+    -- Envelopes that will not be delivered, of which the application has not heard yet.
+    CREATE TABLE untold (
+      number INTEGER PRIMARY KEY AUTOINCREMENT,
+      local TEXT NOT NULL,
+      peer TEXT NOT NULL,
+      envelope_id BLOB NOT NULL,
+      reason TEXT NOT NULL,
+      status INTEGER,
+      at INTEGER NOT NULL
+    ) STRICT;
+
     -- Envelopes of the peer that the application has not taken.
     CREATE TABLE inbox (
       in_id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -135,7 +146,7 @@ const channelsMigration: Migration = {
   `,
   down: `
     DROP TABLE requests; DROP TABLE parts; DROP TABLE refusals; DROP TABLE arrivals; DROP TABLE seen; DROP TABLE inbox;
-    DROP TABLE outcomes; DROP TABLE flights; DROP TABLE outbox; DROP TABLE links; DROP TABLE pairs;
+    DROP TABLE untold; DROP TABLE outcomes; DROP TABLE flights; DROP TABLE outbox; DROP TABLE links; DROP TABLE pairs;
   `,
 }
 
