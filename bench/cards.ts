@@ -21,10 +21,21 @@ import { openQuestion, sealQuestion } from '../packages/parley/src/directory/sea
 
 const PEERS = 5
 
-/** Makes the network, looks up fresh addresses both ways, prints medians. */
+/** Prints medians of look-ups, and what one peer computes for them. */
 export async function run(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options: { times: { type: 'string', default: '50' } } })
   const times = Number(values.times)
+  const { direct, hidden } = await lookupTimes(times)
+  print('direct look-up', direct)
+  print('private look-up', hidden)
+  await costs(times)
+}
+
+/**
+ * Makes the network and looks up fresh addresses both ways.
+ * @returns milliseconds of each look-up: `hidden` are those that hide who asks
+ */
+export async function lookupTimes(times: number): Promise<Record<'direct' | 'hidden', number[]>> {
   const folder = mkdtempSync(join(tmpdir(), 'parley-bench-cards-'))
   const addresses = Array.from({ length: 2 * times }, newAgent)
   const home = await startPeer(folder, 'home', [])
@@ -40,17 +51,15 @@ export async function run(args: readonly string[]): Promise<void> {
     while ((await Promise.all(peers.map(({ host }) => knows(asker.host, host)))).filter(Boolean).length < PEERS) {
       await new Promise((resolve) => setImmediate(resolve))
     }
+    const found: Record<'direct' | 'required', number[]> = { direct: [], required: [] }
     for (const privacy of ['direct', 'required'] as const) {
-      const durations: number[] = []
       for (const { address } of addresses.splice(0, times)) {
         const started = performance.now()
-        const found = await asker.directory.find(address, { privacy })
-        if (!found) throw new Error('not found')
-        durations.push(performance.now() - started)
+        if (!(await asker.directory.find(address, { privacy }))) throw new Error('not found')
+        found[privacy].push(performance.now() - started)
       }
-      print(`${privacy === 'direct' ? 'direct' : 'private'} look-up`, durations)
     }
-    await costs(times)
+    return { direct: found.direct, hidden: found.required }
   } finally {
     for (const { close } of peers) await close()
     rmSync(folder, { recursive: true, force: true })

@@ -1,9 +1,10 @@
-// `npm run bench -- smp|agent|acn|cards [options]`: what the product does on this machine, in numbers.
+// `npm run bench -- smp|agent|acn|cards|channel [options]`: what the product does on this machine, in numbers.
 const BENCHES = {
   smp: () => import('./smp.ts'),
   agent: () => import('./agent.ts'),
   acn: () => import('./acn.ts'),
   cards: () => import('./cards.ts'),
+  channel: () => import('./channel.ts'),
 } as const
 
 /** What a bench module exports. */

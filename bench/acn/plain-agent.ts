@@ -31,8 +31,12 @@ export class PlainAgent {
     socket.on('close', () => this.#waiting?.reject(new Error('the node closed the connection')))
   }
 
-  /** Attaches an agent to a delegate port. */
-  static async delegate(record: AgentRecord, port: number): Promise<PlainAgent> {
+  /** Attaches an agent to a delegate port; `onEnvelope` from the first envelope on, should some wait for it. */
+  static async delegate(
+    record: AgentRecord,
+    port: number,
+    onEnvelope: (number: number) => void = () => {},
+  ): Promise<PlainAgent> {
     const socket: TLSSocket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false })
     // Its first frame is the node's signature, which comes before anything is asked.
     const signature = once(socket, 'data')
@@ -40,6 +44,7 @@ export class PlainAgent {
     await once(socket, 'secureConnect')
     await signature
     const agent = new PlainAgent(record.address, socket)
+    agent.onEnvelope = onEnvelope
     await agent.send(Buffer.from(encodeFrame(encodeAcnMessage({ type: 'register', record }))))
     return agent
   }

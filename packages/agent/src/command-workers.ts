@@ -127,7 +127,9 @@ export class CommandWorkers implements CommandSignals {
       await msgQ.put({ server, version, sessionId, transmissions }, closing)
     }
     const effects = new Effects()
-    await store.transaction((db) => this.#finishAck(db, commandId, command, effects))
+    const finish = (db: Db) => this.#finishAck(db, commandId, command, effects)
+    // The peer waits for what follows from a marker.
+    await (command.type === 'ACK_QUOTA' ? store.transaction(finish) : store.transactionInTime(finish))
     await applyEffectsAndWait(this.#context, effects)
   }
 

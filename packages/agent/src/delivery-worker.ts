@@ -34,6 +34,9 @@ const HELLO = 'H'
 const RELEASE_RETRY: RetryInterval = { initial: 50, increaseAfter: 500, max: 2000 }
 const RELEASE_WINDOW = 60_000
 
+/** Messages of a queue that may be sent without that being stored. */
+const MAX_UNSTORED = 8
+
 /** How a worker that waits can be made to go on. */
 interface Waiting {
   readonly server: string
@@ -105,25 +108,25 @@ export class DeliveryWorkers implements DeliverySignals {
   }
 
   /**
-   * Sends message after message. The next one is sent while the last one's success is being stored: should that be
-   * lost in a crash, the message is sent again with the same key, which the recipient recognises.
+   * Sends message after message. The next ones are sent while the success of some is not stored yet: should that be
+   * lost in a crash, a message is sent again with the same key, which the recipient recognises.
    */
   async #run(sndQueueId: number): Promise<void> {
     const { store, closing } = this.#context
-    let stored: Promise<void> = Promise.resolve()
+    const stored: Promise<void>[] = []
     let lastMsgId = 0
     while (!closing.aborted) {
       const queue = store.read((db) => getSndQueue(db, sndQueueId))
       const delivery = queue && store.read((db) => nextDelivery(db, sndQueueId, lastMsgId))
       if (!queue || !delivery) break
       const isSent = await this.#deliver(queue, delivery)
-      await stored
-      if (isSent) stored = this.#delivered(queue, delivery)
-      // A failure is noticed when the next message has been sent, or below.
-      stored.catch(() => undefined)
+      if (stored.length >= MAX_UNSTORED) await stored.shift()
+      if (isSent) stored.push(this.#delivered(queue, delivery))
+      // A failure is noticed when some more messages have been sent, or below.
+      stored.at(-1)?.catch(() => undefined)
       lastMsgId = delivery.message.msgId
     }
-    await stored
+    await Promise.all(stored)
     this.#releasedAt.delete(sndQueueId)
   }
 
@@ -206,7 +209,7 @@ export class DeliveryWorkers implements DeliverySignals {
     const { store, config } = this.#context
     const { connId, msgId, msgType, pq } = delivery.message
     const effects = new Effects()
-    await store.transaction((db) => {
+    await store.transactionInTime((db) => {
       // The connection may have been deleted meanwhile.
       if (!hasDelivery(db, delivery.deliveryId)) return
       if (msgType === USER_MESSAGE) recordSent(db, connId, msgId, config.now(), effects)

@@ -1,4 +1,4 @@
-import { KemKeyPairPool, loadSntrup761, type Sntrup761 } from '@parley/core/crypto'
+import { type KemKeyPair, KemKeyPairPool, loadSntrup761, type Sntrup761 } from '@parley/core/crypto'
 import { type RatchetRandom, ratchetRandom } from './ratchet/index.ts'
 
 /** The post-quantum KEM and key pairs for it that were made ahead. */
@@ -26,8 +26,19 @@ export class KemKeys {
    * @param needed whether to take one
    */
   async withPair<T>(needed: boolean, use: (random: RatchetRandom) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    if (!needed) return use(this.withoutPair())
-    const pair = await this.#pool.take(signal)
+    return needed ? this.#with(await this.#pool.take(signal), use) : use(this.withoutPair())
+  }
+
+  /**
+   * The same for a step that may need a pair: with one if one is ready.
+   * @param use is told whether there is one
+   */
+  async withReadyPair<T>(use: (random: RatchetRandom, hasPair: boolean) => Promise<T>): Promise<T> {
+    const pair = this.#pool.takeReady()
+    return pair ? this.#with(pair, (random) => use(random, true)) : use(this.withoutPair(), false)
+  }
+
+  async #with<T>(pair: KemKeyPair, use: (random: RatchetRandom) => Promise<T>): Promise<T> {
     let used = false
     const random = ratchetRandom(this.#kem, pair)
     const counting: RatchetRandom = {
@@ -40,7 +51,8 @@ export class KemKeys {
     try {
       return await use(counting)
     } finally {
-      if (!used) this.#pool.giveBack(pair)
+      if (used) this.#pool.refill()
+      else this.#pool.giveBack(pair)
     }
   }
 

@@ -23,8 +23,8 @@ export type Decrypted =
 
 /**
  * `agentRatchetDecrypt`: decrypts with the connection's ratchet and handles the result in the same transaction.
- * A step that needs a new KEM key pair is begun again once the pair is there: making one takes longer than a
- * transaction may.
+ * A step that needs a new KEM key pair when none is ready is begun again once there is one: making one takes longer
+ * than a transaction may.
  * @param handle must not throw for anything that the message holds, or the ratchet's step is undone
  * @throws AgentError CONN NOT_FOUND, CONN SIMPLEX when there is no ratchet; what `handle` throws
  */
@@ -39,7 +39,7 @@ export async function decryptForUpdate<T>(
       const decrypted = decryptStep(db, connId, bytes, random, hasPair)
       return decrypted === 'needsKemKeyPair' ? undefined : { result: handle(db, connection, decrypted) }
     })
-  const done = await attempt(kem.withoutPair(), false)
+  const done = await kem.withReadyPair(attempt)
   if (done) return done.result
   return kem.withPair(
     true,

@@ -84,6 +84,11 @@ export interface AckOptions {
   readonly receipt?: boolean | undefined
   /** Sent with the receipt. */
   readonly receiptInfo?: Uint8Array | undefined
+  /**
+   * The router may hear of it up to 20 ms later, when the store is written anyway: for an application that is about to
+   * answer. The next message comes later then. Default false.
+   */
+  readonly hasTime?: boolean | undefined
 }
 
 /**
@@ -95,10 +100,10 @@ export async function ackMessage(
   context: AgentContext,
   connId: string,
   msgId: number,
-  { receipt = false, receiptInfo = new Uint8Array() }: AckOptions,
+  { receipt = false, receiptInfo = new Uint8Array(), hasTime = false }: AckOptions,
 ): Promise<void> {
   const effects = new Effects()
-  await context.store.lockConnForUpdate(connId, (db, connection) => {
+  const acknowledged = (db: Db, connection: ConnectionRecord) => {
     const message = getRcvMessage(db, connId, msgId)
     if (!message) {
       if (wasAcknowledged(db, connection, msgId)) return
@@ -111,7 +116,8 @@ export async function ackMessage(
     if (isReceipt) closeReceived(context, db, message)
     acknowledge(db, connId, msgId)
     ackByUser(db, message, effects)
-  })
+  }
+  await context.store.lockConnForUpdate(connId, acknowledged, hasTime)
   applyEffects(context, effects)
 }
 

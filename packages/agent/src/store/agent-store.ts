@@ -55,11 +55,20 @@ export class AgentStore {
   }
 
   /**
+   * {@link transaction} that has time: up to 20 ms, until one that has none takes it along. For notes of what is done,
+   * without which it would be done once more after a crash.
+   */
+  transactionInTime<T>(work: (db: Db) => T): Promise<T> {
+    return this.#db.transaction(work, true)
+  }
+
+  /**
    * A transaction in which nobody else changes the connection, its queues and its ratchet.
+   * @param hasTime as in {@link transactionInTime}
    * @throws AgentError CONN NOT_FOUND when there is no such connection or it is deleted; what `work` throws
    */
-  lockConnForUpdate<T>(connId: string, work: (db: Db, connection: ConnectionRecord) => T): Promise<T> {
-    return this.#db.transaction((db) => work(db, requireConnection(db, connId)))
+  lockConnForUpdate<T>(connId: string, work: (db: Db, connection: ConnectionRecord) => T, hasTime = false): Promise<T> {
+    return this.#db.transaction((db) => work(db, requireConnection(db, connId)), hasTime)
   }
 
   /** Finishes what was asked for and releases the file. */

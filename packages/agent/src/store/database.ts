@@ -28,6 +28,9 @@ interface PendingWork {
  */
 const openFiles = new Set<string>()
 
+/** How long a transaction that has time waits for one that has none, ms. */
+const LEISURE = 20
+
 /** Most transactions that one commit carries, so that a long queue does not hold up the event loop. */
 const MAX_GROUP = 64
 
@@ -41,6 +44,7 @@ export class SqliteDatabase implements Db {
   readonly #statements = new Map<string, Libsql.Statement>()
   #pending: PendingWork[] = []
   #scheduled = false
+  #leisure: NodeJS.Timeout | undefined
   #inGroup = false
   #closed = false
 
@@ -111,13 +115,16 @@ export class SqliteDatabase implements Db {
   /**
    * Runs `work` in a transaction and resolves when it is on disk. Transactions asked for in the same turn of the
    * event loop share one commit (one fsync); each is undone alone when its work throws.
+   * @param hasTime wait up to 20 ms for another transaction whose commit carries this one as well: for what may be lost
+   *   in a crash without harm
    * @throws what `work` throws; StoreError when the commit fails: then nothing of it is stored
    */
-  transaction<T>(work: (db: Db) => T): Promise<T> {
+  transaction<T>(work: (db: Db) => T, hasTime = false): Promise<T> {
     if (this.#closed) return Promise.reject(new StoreError('CLOSED', `${this.path} is closed`))
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     this.#pending.push({ work, resolve, reject })
-    this.#schedule()
+    if (hasTime) this.#leisure ??= setTimeout(() => this.#schedule(), LEISURE)
+    else this.#schedule()
     return promise as Promise<T>
   }
 
@@ -176,6 +183,8 @@ export class SqliteDatabase implements Db {
   }
 
   #commitGroup(): void {
+    clearTimeout(this.#leisure)
+    this.#leisure = undefined
     const group = this.#pending.splice(0, MAX_GROUP)
     if (group.length === 0) return
     const settle: (() => void)[] = []

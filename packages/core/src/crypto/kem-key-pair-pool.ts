@@ -8,6 +8,8 @@ import { type KemKeyPair, sntrup761ModuleUrl } from './sntrup761.ts'
  */
 const WORKER = `
 const { parentPort, workerData } = require('node:worker_threads')
+// On Linux a priority is that of the thread which asks: the event loop goes first.
+if (process.platform === 'linux') try { require('node:os').setPriority(5) } catch {}
 import(workerData)
   .then(({ createSntrup761 }) => createSntrup761())
   .then((kem) => {
@@ -63,6 +65,19 @@ export class KemKeyPairPool {
     const waiting = pair ? undefined : this.#wait(signal)
     this.#order()
     return pair ?? (waiting as Promise<KemKeyPair>)
+  }
+
+  /**
+   * A pair that is ready, undefined when there is none. Nothing is made in its place before {@link refill}, so that one
+   * that turns out not to be needed can go back.
+   */
+  takeReady(): KemKeyPair | undefined {
+    return this.#ready.shift()
+  }
+
+  /** Has pairs made in place of those that were used. */
+  refill(): void {
+    if (!this.#closed) this.#order()
   }
 
   /** Puts back a pair that was taken and neither sent nor stored; it is forgotten when the pool is full. */

@@ -39,6 +39,12 @@ export class AgentEvents {
         const link = linkOf(event.connId)
         if (link) this.#context.run('message', this.#received(link, event))
       }),
+      agent.on('SENT', ({ connId, msgId }) => {
+        const link = linkOf(connId)
+        if (!link) return
+        link.lastSentId = msgId
+        if (link.pair.hasUnplaced) this.#flows.senderOf(link.pair).kick()
+      }),
       agent.on('MERR', ({ connId, error }) => this.#failed(linkOf(connId), error)),
       agent.on('MERRS', ({ connId, error }) => this.#failed(linkOf(connId), error)),
       agent.on('DELD', ({ connId }) => {
@@ -70,6 +76,7 @@ export class AgentEvents {
     }
     const { record } = link
     record.sndHanded = record.sndStored
+    link.lastHandedId = link.lastSentId
     link.ackForced = true
     if (record.state === 'connected') record.helloSent = false
     this.#context.after(TRY_AGAIN, () => {
@@ -82,10 +89,13 @@ export class AgentEvents {
     const { connId } = link.record
     if (link.processing === msgId) return
     link.processing = msgId
+    // Who talks by turns is about to answer: one commit for that and for the acknowledgement.
+    const hasTime = link.hasAnswered
+    link.hasAnswered = false
     try {
       if (msgId > link.lastMsgId && !(await this.#process(link, body))) return
       link.lastMsgId = Math.max(link.lastMsgId, msgId)
-      await this.#context.agent.ackMessage(connId, msgId)
+      await this.#context.agent.ackMessage(connId, msgId, { hasTime })
       this.#context.step('message acknowledged')
     } catch (error) {
       // The connection is being deleted.

@@ -10,12 +10,19 @@ export class Link {
   lastMsgId = 0
   /** Message of the agent that is being processed. */
   processing = 0
+  /** Ids of the agent's: the last message with a number that it was handed, and the last one that its router has. */
+  lastHandedId = 0
+  lastSentId = 0
+  /** A message with a number was sent since the peer's last one: the two talk by turns. */
+  hasAnswered = false
   /** Messages without a number that were sent since the peer's last one. */
   unnumbered = 0
   /** An acknowledgement is to be sent now, even if it says nothing new. */
   ackNow = false
   ackForced = false
   stopAckTimer: (() => void) | undefined
+  /** When an acknowledgement was sent that nothing else went with; milliseconds of the process's clock. */
+  ackedAloneAt = Number.NEGATIVE_INFINITY
   /** The timer is that of news which the peer's application waits for. */
   isAckSoon = false
   /** The peer is to send again from this number on. */
@@ -36,6 +43,11 @@ export class Link {
     this.record = record
     this.pair = pair
     this.toldStored = record.rcvNumber
+  }
+
+  /** The agent has a message with a number that is not at the peer's router yet. */
+  get isSending(): boolean {
+    return this.lastHandedId > this.lastSentId
   }
 
   /** The peer has proven who it is. */

@@ -6,7 +6,14 @@ import type { ChannelContext } from './context.ts'
 import { MAX_LIFETIME, TRY_AGAIN } from './limits.ts'
 import { packNew, packUnhanded } from './packing.ts'
 import type { Link, Pair } from './pair.ts'
-import { type Ack, type ChannelMessage, encodeChannelMessage, UNNUMBERED, WINDOW } from './protocol/index.ts'
+import {
+  type Ack,
+  type ChannelMessage,
+  encodeChannelMessage,
+  MAX_CHANNEL_MESSAGE,
+  UNNUMBERED,
+  WINDOW,
+} from './protocol/index.ts'
 import { refusalsOf } from './store/inbox.ts'
 import {
   type DoneEnvelope,
@@ -15,6 +22,7 @@ import {
   insertOutgoing,
   removeFlights,
   takeDone,
+  unplacedSize,
 } from './store/outbox.ts'
 import { insertUntold } from './store/untold.ts'
 import type { ChannelEnvelope } from './types.ts'
@@ -26,8 +34,12 @@ interface WaitingSend {
   readonly reject: (reason: unknown) => void
 }
 
-/** Times the usual delay that an acknowledgement waits which says only what is stored. */
-const STORED_ACK_DELAY = 20
+/** Times the usual delay that an acknowledgement waits which says only what is stored, or goes alone in a stream. */
+const LONG_ACK_DELAY = 20
+/** Another acknowledgement has gone alone within this time: a stream comes, ms. */
+const STREAM = 2000
+/** Envelopes that are looked at to see whether they fill a message. */
+const FILLS = 64
 /** Envelopes that are stored in one transaction. */
 const STORED_AT_ONCE = 256
 
@@ -106,13 +118,15 @@ export class Sender {
       this.kick()
       return
     }
-    // That messages are stored the peer has to know only before its window closes: that can wait longer.
+    // That messages are stored the peer has to know only before its window closes: that can wait longer. In a stream all
+    // can: each one that goes alone turns the ratchet, and costs both sides a key pair of the KEM.
     const { ackDelay } = this.#context.limits
     const isTaken = record.rcvTaken > record.ackedTaken || link.ackForced
     if (link.stopAckTimer && (!isTaken || link.isAckSoon)) return
     link.stopAckTimer?.()
     link.isAckSoon = isTaken
-    link.stopAckTimer = this.#context.after(isTaken ? ackDelay : STORED_ACK_DELAY * ackDelay, () => {
+    const canWait = !isTaken || performance.now() - link.ackedAloneAt < STREAM
+    link.stopAckTimer = this.#context.after(canWait ? LONG_ACK_DELAY * ackDelay : ackDelay, () => {
       link.stopAckTimer = undefined
       link.ackNow = true
       this.kick()
@@ -223,7 +237,7 @@ export class Sender {
     if (!ack) link.ackNow = false
     const ackAlone = link.ackNow && ack !== undefined
     const evenEmpty = ackAlone && link.unnumbered >= UNNUMBERED
-    const made = packNew(db, link, room, used, evenEmpty)
+    const made = packNew(db, link, !evenEmpty && this.#gathers(db, link) ? 0 : room, used, evenEmpty)
     const messages: ChannelMessage[] = [...again, ...made]
     const [first] = made
     if (ack && first) messages[again.length] = { ...first, ack }
@@ -231,6 +245,15 @@ export class Sender {
     if (link.resendDue !== undefined) messages.push({ resend: link.resendDue })
     if (messages.length > 0) link.save(db)
     return { accepted: candidates, known, link, messages }
+  }
+
+  /**
+   * Whether what waits is better kept while the agent has a message to send: it is less than another message holds, so
+   * that more may go in that. Each costs both sides and the router as much, full or not.
+   */
+  #gathers(db: Db, { isSending, record, pair }: Link): boolean {
+    if (!isSending || record.sndOffset > 0) return false
+    return unplacedSize(db, pair.record.pairId, FILLS) < MAX_CHANNEL_MESSAGE
   }
 
   /** False when the peer has taken it before. */
@@ -272,7 +295,7 @@ export class Sender {
     step('messages handed to the agent')
     for (const [i, result] of results.entries()) {
       if (result instanceof AgentError) return this.#refusedByAgent(link, result)
-      this.#handed(link, messages[i] as ChannelMessage)
+      this.#handed(link, messages[i] as ChannelMessage, result.msgId)
     }
     // The window may have room, and what was sent meanwhile waits.
     if (this.#pair.hasUnplaced || link.record.sndOffset > 0) this.#again ||= this.#hasRoom(link)
@@ -282,13 +305,19 @@ export class Sender {
     return record.sndNumber - record.sndStored < WINDOW
   }
 
-  #handed(link: Link, { number, ack, resend }: ChannelMessage): void {
+  #handed(link: Link, { number, ack, resend }: ChannelMessage, msgId: number): void {
     const { record } = link
     link.dirty = true
-    if (number === undefined) link.unnumbered++
-    else record.sndHanded = Math.max(record.sndHanded, number)
+    if (number === undefined) {
+      link.unnumbered++
+    } else {
+      link.hasAnswered = true
+      link.lastHandedId = msgId
+      record.sndHanded = Math.max(record.sndHanded, number)
+    }
     if (resend !== undefined) link.resendDue = undefined
     if (!ack) return
+    if (number === undefined) link.ackedAloneAt = performance.now()
     record.ackedNumber = Math.max(record.ackedNumber, ack.stored)
     record.ackedTaken = Math.max(record.ackedTaken, ack.taken)
     link.ackNow = false

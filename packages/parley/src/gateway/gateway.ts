@@ -52,6 +52,8 @@ export interface GatewayOptions {
   readonly lookup: NonNullable<FindOptions['privacy']>
   readonly policy?: ChannelsOptions['policy']
   readonly limits?: ChannelsOptions['limits']
+  /** Post-quantum encryption of new channels. Default true. */
+  readonly pq?: ChannelsOptions['pq']
   /** Agents whose ledger key is here, by address. */
   readonly signers?: ReadonlyMap<string, CardSigner>
   /** Agents of which no other peer is to hear; those of sessions that say so besides. */
@@ -131,7 +133,7 @@ export class Gateway implements NodeCarrier {
   }
 
   static async #make(options: GatewayOptions, parts: CarrierParts): Promise<Gateway> {
-    const { agent, folder, passphrase, policy, limits, unlisted, log } = options
+    const { agent, folder, passphrase, policy, limits, pq, unlisted, log } = options
     const { host, key, router, proofs } = parts
     await using opened = new AsyncDisposableStack()
     const cards = CardStore.open({ file: join(folder, 'cards.db'), passphrase, limits: DEFAULT_DIRECTORY_LIMITS })
@@ -155,6 +157,7 @@ export class Gateway implements NodeCarrier {
       passphrase,
       policy,
       limits,
+      pq,
       acceptCard: async (card) => {
         try {
           cards.check(card)

@@ -46,6 +46,13 @@ export function unplaced(db: Db, pairId: number, limit: number): UnplacedEnvelop
   return db.all<UnplacedEnvelope>(sql, pairId, limit)
 }
 
+/** Bytes of the first envelopes that have no place on a link, of `limit` at most. */
+export function unplacedSize(db: Db, pairId: number, limit: number): number {
+  const sql = `SELECT coalesce(sum(size), 0) AS size FROM (
+      SELECT size FROM outbox WHERE pair_id = ? AND conn_id IS NULL ORDER BY out_id LIMIT ?)`
+  return db.get<{ size: number }>(sql, pairId, limit)?.size ?? 0
+}
+
 /** Bytes of an envelope that waits. */
 export function outgoingBytes(db: Db, outId: number): Uint8Array {
   return (db.get<{ bytes: Uint8Array }>('SELECT bytes FROM outbox WHERE out_id = ?', outId) as { bytes: Uint8Array })
