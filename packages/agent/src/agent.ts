@@ -35,6 +35,7 @@ import { resumeWork } from './resume.ts'
 import { SmpClients } from './smp-clients.ts'
 import { AgentStore } from './store/agent-store.ts'
 import { serverKey } from './store/records.ts'
+import { hasDeliveries } from './store/snd-messages.ts'
 import { type EventHandler, SubQueue } from './sub-queue.ts'
 import { Subscriber } from './subscriber.ts'
 import { Subscriptions } from './subscriptions.ts'
@@ -244,6 +245,11 @@ export class Agent implements AsyncDisposable {
       if (!status) throw new AgentError({ type: 'CONN', error: 'NOT_FOUND', context: 'message' })
       return status
     }, signal)
+  }
+
+  /** Whether messages of a connection, or what it was asked to say besides, have not been taken by its router yet. */
+  hasUnsent(connId: string, { signal }: CallOptions = {}): Promise<boolean> {
+    return this.#call(async () => this.#context.store.read((db) => hasDeliveries(db, connId)), signal)
   }
 
   /** All connections of this agent, oldest first. */

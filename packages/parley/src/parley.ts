@@ -1,18 +1,22 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { AcnClient, type AcnClientEvent, NodeEntry } from '@parley/acn/client'
+import { AcnClient, NodeEntry } from '@parley/acn/client'
 import { AcnNode, type AcnNodeOptions } from '@parley/acn/node'
-import { type HostPort, parsePeerAddress, STATUS } from '@parley/acn/protocol'
+import { type HostPort, parsePeerAddress } from '@parley/acn/protocol'
 import { createRecord, ledgerOf } from '@parley/acn/record'
 import { Agent, type AgentOptions } from '@parley/agent'
 import { type Attachment, ledgerSigner } from './card/index.ts'
 import type { RequestPolicy } from './channel/index.ts'
 import type { FindOptions, FoundCard } from './directory/index.ts'
-import { Gateway, type PrivateMode } from './gateway/gateway.ts'
+import type { Gateway, PrivateMode } from './gateway/gateway.ts'
+import { GatewayMaker } from './gateway/gateway-maker.ts'
+import { messagesOf, type NotDeliveredMessage, type ParleyMessage } from './message-stream.ts'
 import { peerKeyIn } from './node/data-folder.ts'
+import type { EnvelopeTrace } from './node/envelope-trace.ts'
+import { runningSource, traceEnvelope } from './node/trace-source.ts'
 import { ParleyError } from './parley-error.ts'
-import { decodeText, encodeText, TEXT_PROTOCOL } from './text-message.ts'
+import { sendMessage } from './send-message.ts'
 
 /** The key of a ledger by whose address an agent is known. */
 export interface ParleyIdentity {
@@ -37,6 +41,8 @@ export interface ParleyOptions {
   readonly listed?: boolean
   /** `require` by default: nothing is sent that peers could read. `prefer`: to those without a card the plain way. */
   readonly private?: PrivateMode
+  /** False: it only sends, and what comes waits for another time. Default true. */
+  readonly receives?: boolean
   /** Who may learn that a card is looked for. Default `private`. */
   readonly lookup?: NonNullable<FindOptions['privacy']>
   /** Who may open a channel. Default everyone. */
@@ -50,21 +56,6 @@ export interface ParleyOptions {
   readonly host?: AcnNodeOptions['host']
   readonly log?: (level: 'info' | 'warning', line: string) => void
   readonly signal?: AbortSignal
-}
-
-/** A message that came. When the next one is asked for, the application is done with this one. */
-export interface ParleyMessage {
-  /** Proven ledger address of the sender. */
-  readonly from: string
-  /** Of a text message, or of UTF-8 bytes; undefined when the bytes are neither. */
-  readonly text: string | undefined
-  /** The envelope's message as it is. */
-  readonly bytes: Uint8Array
-  readonly protocolId: string
-  /** `private`: nobody on the way could read it. */
-  readonly way: 'private' | 'plain'
-  /** The application is done with it: for one that asks for no more. What is not, is given again at the next start. */
-  done(): void
 }
 
 /** Somebody with whom there is a private channel. */
@@ -85,7 +76,7 @@ export class Peer {
   }
 
   /** As {@link Parley.send}. */
-  send(message: string | Uint8Array, options?: { readonly signal?: AbortSignal }): Promise<void> {
+  send(message: string | Uint8Array, options?: { readonly signal?: AbortSignal }): Promise<string> {
     return this.#parley.send(this.address, message, options)
   }
 }
@@ -105,19 +96,17 @@ export class Parley implements AsyncDisposable {
   readonly #gateway: Gateway
   readonly #client: AcnClient
   readonly #running: AsyncDisposableStack
-  readonly #lookup: NonNullable<FindOptions['privacy']>
   #closed: Promise<void> | undefined
 
   private constructor(
     address: string,
-    parts: { node: AcnNode; gateway: Gateway; client: AcnClient; lookup: NonNullable<FindOptions['privacy']> },
+    parts: { node: AcnNode; gateway: Gateway; client: AcnClient },
     running: AsyncDisposableStack,
   ) {
     this.address = address
     this.#node = parts.node
     this.#gateway = parts.gateway
     this.#client = parts.client
-    this.#lookup = parts.lookup
     this.#running = running
   }
 
@@ -143,7 +132,20 @@ export class Parley implements AsyncDisposable {
       }),
     )
     signal?.throwIfAborted()
-    let gateway: Gateway | undefined
+    const signer = {
+      sign: ledgerSigner(identity.ledger, identity.privateKey),
+      ...(options.attachment && { attachment: options.attachment }),
+    }
+    const maker = new GatewayMaker(async () => ({
+      agent,
+      folder: data,
+      passphrase: options.passphrase,
+      mode: options.private ?? 'require',
+      lookup,
+      policy: options.policy,
+      signers: new Map([[record.address, signer]]),
+      ...(options.log && { log: options.log }),
+    }))
     const node = await AcnNode.start(
       {
         settings: {
@@ -157,36 +159,23 @@ export class Parley implements AsyncDisposable {
         dataFolder: join(data, 'acn'),
         ...(options.host && { host: options.host }),
         ...(options.log && { log: options.log }),
-        carrier: async (parts) => {
-          const signer = {
-            sign: ledgerSigner(identity.ledger, identity.privateKey),
-            ...(options.attachment && { attachment: options.attachment }),
-          }
-          gateway = await Gateway.open(
-            {
-              agent,
-              folder: data,
-              passphrase: options.passphrase,
-              mode: options.private ?? 'require',
-              lookup,
-              policy: options.policy,
-              signers: new Map([[record.address, signer]]),
-              ...(options.log && { log: options.log }),
-            },
-            parts,
-          )
-          return gateway
-        },
+        carrier: maker.carrier,
       },
       signal,
     )
     running.defer(() => node.stop())
+    const { gateway } = maker
     if (!gateway) throw new ParleyError('CLOSED', 'the node has no gateway')
-    const entry = new NodeEntry({ handler: node.router, record, isListed: listed })
+    const entry = new NodeEntry({
+      handler: node.router,
+      record,
+      isListed: listed,
+      sendsOnly: options.receives === false,
+    })
     const client = await AcnClient.connect({ entries: [entry], acknowledge: 'manual' }, signal)
     running.defer(() => client.close())
     await gateway.whenReady(record.address, READY_TIME)
-    return new Parley(record.address, { node, gateway, client, lookup }, running.move())
+    return new Parley(record.address, { node, gateway, client }, running.move())
   }
 
   /** The contact card of this agent, as others find it; undefined until it has one. */
@@ -209,8 +198,8 @@ export class Parley implements AsyncDisposable {
    * @throws ParleyError NOT_FOUND, NO_CHANNEL; DirectoryError; the signal's reason
    */
   async connect(address: string, { signal }: { readonly signal?: AbortSignal } = {}): Promise<Peer> {
-    const { channels, directory } = this.#gateway
-    const found = await directory.find(address, { privacy: this.#lookup, ...(signal && { signal }) })
+    const { channels } = this.#gateway
+    const found = await this.#gateway.find(address, signal)
     if (!found) throw new ParleyError('NOT_FOUND', `no contact card of ${address} was found`)
     if (channels.hasChannel(this.address, address) === 'open') return new Peer(this, found)
     const opened = Promise.withResolvers<void>()
@@ -232,37 +221,37 @@ export class Parley implements AsyncDisposable {
 
   /**
    * Sends a text, or bytes of the application's own. When this resolves the message is on disk and will be delivered, or
-   * {@link failures} tells that it was not.
+   * {@link onNotDelivered} tells that it was not.
+   * @returns the message's id: {@link trace} tells where it is
    * @throws ParleyError REFUSED
    */
   async send(
     to: string,
     message: string | Uint8Array,
     { signal }: { readonly signal?: AbortSignal } = {},
-  ): Promise<void> {
-    const body = typeof message === 'string' ? encodeText(message) : message
-    const envelope = { to, sender: this.address, protocolId: TEXT_PROTOCOL, message: body, uri: '' }
-    const { code } = await this.#client.send(envelope, signal ? { signal } : {})
-    if (code !== STATUS.SUCCESS) throw new ParleyError('REFUSED', `not accepted: status ${code}`)
+  ): Promise<string> {
+    return sendMessage(this.#client, { to, sender: this.address, message }, signal)
+  }
+
+  /** Where a message is, which way it went, and what became of it; undefined when nothing is known of it. */
+  trace(id: string): Promise<EnvelopeTrace | undefined> {
+    return traceEnvelope(runningSource(this.#node, this.#gateway), id)
   }
 
   /** Messages, in order of each sender. */
-  async *messages(): AsyncGenerator<ParleyMessage, void, void> {
-    for await (const event of this.#client.events) {
-      if (event.type === 'notDelivered') for (const tell of this.#failureListeners) tell(event)
-      if (event.type !== 'envelope') continue
-      const { sender, protocolId, message } = event.envelope
-      const way = event.id !== undefined && this.#gateway.cameByChannel(event.id) ? 'private' : 'plain'
-      const done = () => event.acknowledge()
-      yield { from: sender, text: decodeText(protocolId, message), bytes: message, protocolId, way, done }
-      done()
-    }
+  messages(): AsyncGenerator<ParleyMessage, void, void> {
+    return messagesOf(this.#client.events, {
+      wayOf: (id) => (id !== undefined && this.#gateway.cameByChannel(id) ? 'private' : 'plain'),
+      onNotDelivered: (event) => {
+        for (const tell of this.#failureListeners) tell(event)
+      },
+    })
   }
 
-  readonly #failureListeners = new Set<(event: Extract<AcnClientEvent, { type: 'notDelivered' }>) => void>()
+  readonly #failureListeners = new Set<(event: NotDeliveredMessage) => void>()
 
   /** Calls `handler` for each message that could not be delivered, while {@link messages} is read; returns how to stop. */
-  onNotDelivered(handler: (event: Extract<AcnClientEvent, { type: 'notDelivered' }>) => void): () => void {
+  onNotDelivered(handler: (event: NotDeliveredMessage) => void): () => void {
     this.#failureListeners.add(handler)
     return () => this.#failureListeners.delete(handler)
   }

@@ -18,6 +18,8 @@ export interface NodeEntryOptions {
   readonly record: AgentRecord
   /** False: others do not find the agent. True by default. */
   readonly isListed?: boolean
+  /** Only sends: what waits for the agent goes on waiting. False by default. */
+  readonly sendsOnly?: boolean
 }
 
 /** Attaches an agent to a node that runs in the same process: no connection, the same promises. */
@@ -76,6 +78,7 @@ class NodeConnection implements EntryConnection {
   /** @throws AcnStatusError when the node refuses the agent */
   async register(): Promise<void> {
     await this.#options.handler.onRegister(this.#session)
+    if (this.#options.sendsOnly) return
     const source = this.#options.handler.pending(this.#session)
     this.#source = source
     void this.#give(source)

@@ -28,6 +28,8 @@ export interface DelegateEntryOptions {
   /** The peer that the node must prove to be: lower-case hexadecimal of 33 bytes. */
   readonly peerPublicKey: string
   readonly identity: AgentIdentity
+  /** Only sends: another session of the agent at a Parley node goes on beside it. False by default. */
+  readonly sendsOnly?: boolean
   readonly connectTimeoutMs?: number
   readonly answerTimeoutMs?: number
   readonly statusTimeoutMs?: number
@@ -107,8 +109,12 @@ export class DelegateEntry implements Entry {
     certificate: Uint8Array,
     signal: AbortSignal,
   ): Promise<Extension | undefined> {
-    const { identity } = this.#options
-    const capabilities = CAPABILITY.ids | CAPABILITY.reports | (identity.sign ? CAPABILITY.challenge : 0)
+    const { identity, sendsOnly } = this.#options
+    const capabilities =
+      CAPABILITY.ids |
+      CAPABILITY.reports |
+      (identity.sign ? CAPABILITY.challenge : 0) |
+      (sendsOnly ? CAPABILITY.sendsOnly : 0)
     connection.write(encodeExtended({ type: 'register', record }, { capabilities }))
     let answer = decodeExtended(await this.#next(connection, signal))
     const challenge = answer.extension?.challenge

@@ -69,6 +69,8 @@ export class DelegateServer {
   readonly #timeouts: DelegateTimeouts
   readonly #counter: ConnectionCounter
   readonly #sessions = new Map<string, Attached>()
+  /** Sessions that get nothing. */
+  readonly #senders = new Set<ServedSession>()
   readonly #running = new Set<Promise<void>>()
   readonly #stop = new AbortController()
   #order = 0
@@ -145,6 +147,7 @@ export class DelegateServer {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#server.close(() => resolve())
     for (const { session } of this.#sessions.values()) session.detach('stopping')
+    for (const session of this.#senders) session.detach('stopping')
     this.#counter.destroyUnregistered()
     await Promise.all(this.#running)
     await promise
@@ -193,7 +196,8 @@ export class DelegateServer {
     const capabilities = first.extension?.capabilities ?? 0
     const isParley = (capabilities & CAPABILITY.ids) !== 0
     const answeredChallenge = await this.#challenge(connection, record, capabilities)
-    return answeredChallenge === undefined ? undefined : { record, isParley, answeredChallenge }
+    const sendsOnly = isParley && (capabilities & CAPABILITY.sendsOnly) !== 0
+    return answeredChallenge === undefined ? undefined : { record, isParley, answeredChallenge, sendsOnly }
   }
 
   /** Asks the agent to sign; undefined when the connection ended meanwhile. */
@@ -244,6 +248,7 @@ export class DelegateServer {
     const { handler } = this.#options
     const order = ++this.#order
     await handler.onRegister(session)
+    if (registered.sendsOnly) return this.#serveSender(session, connection, socket)
     const before = this.#sessions.get(session.address)
     const isLate = before !== undefined && before.order > order
     if (isLate || !connection.isOpen || this.#stop.signal.aborted) {
@@ -266,6 +271,19 @@ export class DelegateServer {
     if (this.#sessions.get(session.address) === attached) this.#sessions.delete(session.address)
     end()
   }
+
+  /** A session that gets nothing: whoever has the agent's envelopes keeps them. */
+  async #serveSender(session: ServedSession, connection: FrameConnection, socket: TLSSocket): Promise<void> {
+    if (this.#stop.signal.aborted) connection.destroy()
+    this.#counter.register(socket)
+    this.#senders.add(session)
+    connection.maxLength = MAX_FRAME_LENGTH
+    connection.write(encodeExtended(SUCCESS_MESSAGE, NODE_EXTENSION))
+    session.start()
+    await connection.closed
+    this.#senders.delete(session)
+    this.#options.handler.onDetached?.(session)
+  }
 }
 
 interface RegisterFrame {
@@ -277,6 +295,7 @@ interface Registered {
   readonly record: AgentRecord
   readonly isParley: boolean
   readonly answeredChallenge: boolean
+  readonly sendsOnly: boolean
 }
 
 interface Attached {

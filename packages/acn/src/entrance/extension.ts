@@ -70,6 +70,8 @@ export const CAPABILITY = {
   reports: 2,
   /** The agent can sign a challenge. */
   challenge: 4,
+  /** The agent only sends: it gets nothing, and another session of the same agent goes on beside it. */
+  sendsOnly: 8,
 } as const
 
 /** Length of a challenge, in bytes. */

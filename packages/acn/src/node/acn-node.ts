@@ -6,7 +6,7 @@ import { MailboxServer } from '../mailbox/index.ts'
 import { MonitoringServer, NodeMetrics } from '../metrics/index.ts'
 import { AcnHost, type AcnHostOptions } from '../peer/index.ts'
 import { NodePipe } from '../pipe/index.ts'
-import { AcnStatusError, ENV, type NodeSettings, NodeSettingsError } from '../protocol/index.ts'
+import { AcnStatusError, type AgentRecord, ENV, type NodeSettings, NodeSettingsError } from '../protocol/index.ts'
 import { PeerKey, ProofCache, verifyRepresentation } from '../record/index.ts'
 import { AcnRouter, type EnvelopeCarrier, type RoutingLimits } from '../routing/index.ts'
 import { type AcnStore, importGoRecords, SqliteAcnStore, type StoreLimits, StoreLockedError } from '../store/index.ts'
@@ -25,6 +25,8 @@ export interface AcnNodeOptions {
   readonly senderCheck?: 'refuse' | 'log'
   /** Whether agents are asked to prove that they have their key now: `offered`, to those that can, by default. */
   readonly challenge?: ChallengePolicy
+  /** Agents that are this node's although nobody is attached: what comes for them is kept. Their records, for this peer. */
+  readonly adopted?: readonly AgentRecord[]
   readonly storeLimits?: Partial<StoreLimits>
   readonly routing?: Partial<RoutingLimits>
   readonly host?: Pick<AcnHostOptions, 'limits' | 'timeouts'>
@@ -197,7 +199,7 @@ export class AcnNode {
       host,
       links,
       store: this.#store,
-      isHere: (address) => router.isAttached(address),
+      isHere: (address) => router.isAttached(address) || router.isAdopted(address),
       isRelayed: (record) => router.isRelayed(record),
       onMoved: (record) => router.onMoved(record),
     })
@@ -218,6 +220,10 @@ export class AcnNode {
       this.#closing.push(() => carrier.stop())
     }
     await router.start(new HostNetwork(host, this.metrics, links, registrations))
+    for (const record of this.#options.adopted ?? []) {
+      if (await router.adopt(record)) continue
+      this.#log('info', `${record.address} is at another peer: it comes back when it attaches here`)
+    }
     await this.#join(both)
     onListening?.(this.host.multiaddr === undefined ? [] : [this.host.multiaddr])
     await this.#connectAgent(both)

@@ -1,9 +1,8 @@
-export {
-  CARRIED,
-  type CarriedEnvelope,
-  type CarriedInVain,
-  type Carrying,
-  type FromCarrier,
+export type {
+  CarriedEnvelope,
+  CarriedInVain,
+  Carrying,
+  FromCarrier,
 } from '../routing/index.ts'
 export { AcnNode, type AcnNodeOptions, type CarrierParts, type NodeCarrier } from './acn-node.ts'
 export { type NodeProcess, runNodeProcess, storagePaths } from './node-process.ts'

@@ -8,6 +8,8 @@ export interface NodeProcess {
   print(line: string): void
   /** Aborts when the process is asked to end. */
   readonly stop: AbortSignal
+  /** Called when the node runs; what it gives is ended before the node. */
+  onRunning?(node: AcnNode): Promise<AsyncDisposable | undefined>
 }
 
 /** Where the Go node would keep its record store, and the folder of ours beside it. `spec/acn.md §11`. */
@@ -21,18 +23,22 @@ export function storagePaths({ storagePath, peerKey }: NodeSettings): { goRecord
  * it connects to its agent. `spec/acn.md §2`.
  * @throws what keeps the node from starting or from going on
  */
-export async function runNodeProcess(options: AcnNodeOptions, { print, stop }: NodeProcess): Promise<void> {
+export async function runNodeProcess(options: AcnNodeOptions, { print, stop, onRunning }: NodeProcess): Promise<void> {
   const started = await startUnlessStopped(options, { print, stop })
   if (!started) return
   try {
     print('Peer running')
+    await using _ = await onRunning?.(started)
     await Promise.race([started.failed, aborted(stop)])
   } finally {
     await started.stop()
   }
 }
 
-async function startUnlessStopped(options: AcnNodeOptions, { print, stop }: NodeProcess): Promise<AcnNode | undefined> {
+async function startUnlessStopped(
+  options: AcnNodeOptions,
+  { print, stop }: Pick<NodeProcess, 'print' | 'stop'>,
+): Promise<AcnNode | undefined> {
   try {
     return await AcnNode.start(
       {

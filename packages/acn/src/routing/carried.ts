@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { decodeEnvelope, STATUS, type StatusBody, SUCCESS_MESSAGE } from '../protocol/index.ts'
-import type { AcnStore, EnqueueOutcome, EnvelopeId, NewEnvelope, SeenAs } from '../store/index.ts'
-import { CARRIED, type CarriedInVain, type FromCarrier } from './carrier.ts'
+import {
+  type AcnStore,
+  CARRIED,
+  type EnqueueOutcome,
+  type EnvelopeId,
+  type NewEnvelope,
+  type SeenAs,
+} from '../store/index.ts'
+import type { CarriedInVain, FromCarrier } from './carrier.ts'
 import type { LocalAgents } from './local-agents.ts'
 import type { Outcomes } from './outcomes.ts'
 import type { QueueAdmission } from './queue-admission.ts'

@@ -62,6 +62,3 @@ export interface CarriedInVain {
   /** Status code that ended it, when one was received. */
   readonly status?: number
 }
-
-/** Source of envelopes that came by the carrier. */
-export const CARRIED = 'private channel'

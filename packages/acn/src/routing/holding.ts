@@ -127,8 +127,8 @@ export class Holding {
       return outcome
     })
     // What arrives before it is written leaves one line in the trace only: that it was delivered.
-    const { id, receivedAt, source } = envelope
-    this.#store.addTrace({ id, at: receivedAt, event: 'received', detail: source })
+    const { id, receivedAt, source, sender, to } = envelope
+    this.#store.addTrace({ id, at: receivedAt, event: 'received', detail: source, sender, to })
     held.writing = writing
     this.#track(writing)
     writing.then(done.resolve, done.reject)

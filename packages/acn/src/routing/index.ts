@@ -1,11 +1,10 @@
 export type { Carried } from './carried.ts'
-export {
-  CARRIED,
-  type CarriedEnvelope,
-  type CarriedInVain,
-  type Carrying,
-  type EnvelopeCarrier,
-  type FromCarrier,
+export type {
+  CarriedEnvelope,
+  CarriedInVain,
+  Carrying,
+  EnvelopeCarrier,
+  FromCarrier,
 } from './carrier.ts'
 export type { RemoteRoute, ResolveOptions, RoutingNetwork, SentEnvelope } from './network.ts'
 export type { RoutingObserver } from './observer.ts'

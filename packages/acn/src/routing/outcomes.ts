@@ -1,7 +1,7 @@
 import type { DeliveryOutcome } from '../entrance.ts'
 import { STATUS, type StatusBody } from '../protocol/index.ts'
-import type { AcnStore, EnvelopeId, NewEnvelope, NotDeliveredReason } from '../store/index.ts'
-import { CARRIED, type CarriedInVain } from './carrier.ts'
+import { type AcnStore, CARRIED, type EnvelopeId, type NewEnvelope, type NotDeliveredReason } from '../store/index.ts'
+import type { CarriedInVain } from './carrier.ts'
 import type { Holding, QueuedEnvelope } from './holding.ts'
 import type { LocalAgents } from './local-agents.ts'
 import type { RoutingObserver } from './observer.ts'
@@ -61,7 +61,7 @@ export class Outcomes {
   /** @param by `agent` or `peer` */
   async delivered(envelope: QueuedEnvelope, by: string): Promise<void> {
     await this.#options.holding.delivered(envelope)
-    this.#options.store.addTrace({ id: envelope.id, at: Date.now(), event: 'delivered', detail: by })
+    this.#trace(envelope, 'delivered', by)
     this.#leave(envelope, 'delivered')
     this.#options.onSettled(envelope.to, envelope.sender, envelope.id)
   }
@@ -69,7 +69,7 @@ export class Outcomes {
   /** The carrier has the envelope, and tells later what became of it. */
   async carried(envelope: QueuedEnvelope): Promise<void> {
     await this.#options.holding.delivered(envelope)
-    this.#options.store.addTrace({ id: envelope.id, at: Date.now(), event: 'handed over', detail: CARRIED })
+    this.#trace(envelope, 'handed over', CARRIED)
     this.#options.observer.carried()
     this.#leave(envelope, 'delivered')
   }
@@ -123,6 +123,16 @@ export class Outcomes {
       }
       more = expired.length === 1000
     }
+  }
+
+  /** One that was never written has no step before this one, which tells from whom for whom it is then. */
+  #trace({ id, number, sender, to, source, receivedAt }: QueuedEnvelope, event: string, detail: string): void {
+    const { store } = this.#options
+    const names = number > 0 ? {} : { sender, to }
+    // That it came in private would be told by nothing else.
+    const isFirst = number === 0 && source === CARRIED
+    if (isFirst) store.addTrace({ id, at: receivedAt, event: 'received', detail: source, ...names })
+    store.addTrace({ id, at: Date.now(), event, detail, ...(!isFirst && names) })
   }
 
   async #deliveredInVain(envelope: QueuedEnvelope, limit: number): Promise<void> {

@@ -8,8 +8,8 @@ import {
   STATUS,
   type StatusBody,
 } from '../protocol/index.ts'
-import type { AcnStore } from '../store/index.ts'
-import { CARRIED, type Carrying, type EnvelopeCarrier } from './carrier.ts'
+import { type AcnStore, CARRIED } from '../store/index.ts'
+import type { Carrying, EnvelopeCarrier } from './carrier.ts'
 import { FormerPeers } from './former-peers.ts'
 import type { Holding, QueuedEnvelope } from './holding.ts'
 import { Limiter } from './limiter.ts'

@@ -87,6 +87,8 @@ export class AcnRouter implements EntranceHandler {
   readonly #abort = new AbortController()
   /** Agents that others are not to find. */
   readonly #unlisted = new Set<string>()
+  /** Agents that are this node's although nobody is attached. */
+  readonly #adopted = new Set<string>()
   #carrier: EnvelopeCarrier | undefined
   #sweeping: Promise<void> | undefined
   #network: RoutingNetwork | undefined
@@ -181,6 +183,29 @@ export class AcnRouter implements EntranceHandler {
     return this.#agents.relayClients
   }
 
+  /**
+   * Registers an agent that is this node's although nobody is attached: what comes for it is kept until somebody is. One
+   * that was here before, or has gone to another peer, is left as it is.
+   * @param record the agent's, for this peer
+   * @returns whether it is here now
+   */
+  async adopt(record: AgentRecord): Promise<boolean> {
+    const { address } = record
+    const known = await this.#store.getRegistration(address)
+    if (known?.kind === 'remote' && (known.expiresAt ?? Number.POSITIVE_INFINITY) > Date.now()) return false
+    if (this.#agents.get(address)?.record.peerPublicKey !== record.peerPublicKey) {
+      await this.#register(record, 'delegate', Date.now())
+      this.#carrier?.onRegistered(record)
+    }
+    this.#adopted.add(address)
+    return true
+  }
+
+  /** Whether an agent is this node's, attached or not: see {@link adopt}. */
+  isAdopted(address: string): boolean {
+    return this.#adopted.has(address)
+  }
+
   /** Whether an agent is registered here, attached or away. */
   isRegistered(address: string): boolean {
     return this.#agents.get(address) !== undefined
@@ -229,7 +254,7 @@ export class AcnRouter implements EntranceHandler {
   #isTrusted({ kind, address, answeredChallenge }: AgentSession): boolean {
     if (kind === 'direct' || answeredChallenge) return true
     if (address === this.#options.ownAgent) return false
-    return !this.#options.asksProofs || !this.#agents.isProven(address)
+    return !this.#options.asksProofs || !(this.#adopted.has(address) || this.#agents.isProven(address))
   }
 
   pending(session: AgentSession): PendingSource {
@@ -331,7 +356,7 @@ export class AcnRouter implements EntranceHandler {
     const agent = this.#unlisted.has(address) ? undefined : this.#agents.get(address)
     const gone = this.#network?.whereabouts(address)
     if (gone && gone.peerId !== asker) return gone.record
-    if (agent && (agent.kind === 'relay' || agent.sources.size > 0)) return agent.record
+    if (agent && (agent.kind === 'relay' || agent.sources.size > 0 || this.#adopted.has(address))) return agent.record
     const timeout = agent ? { timeout: this.#limits.awayLookup } : {}
     const found = await this.#network?.resolve(address, { asker, signal, ...timeout }).catch((error: unknown) => {
       if (agent) return undefined
@@ -377,6 +402,7 @@ export class AcnRouter implements EntranceHandler {
       return
     }
     if (agent && !this.isRelayed(record)) {
+      this.#adopted.delete(address)
       this.#network?.withdraw(address)
       for (const { session } of [...agent.sources]) session.detach('superseded')
       this.#carrier?.onMoved(address)

@@ -4,6 +4,7 @@ export { SCHEMA_VERSION } from './sqlite/schema.ts'
 export { DATABASE_FILE, SqliteAcnStore } from './sqlite/sqlite-acn-store.ts'
 export {
   type AcnStore,
+  CARRIED,
   DEFAULT_STORE_LIMITS,
   type DeliveryState,
   type EnqueueOutcome,

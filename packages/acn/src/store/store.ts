@@ -132,6 +132,9 @@ export interface StoredNotDelivered extends NotDelivered {
   readonly number: number
 }
 
+/** Source of envelopes that came by a node's carrier, and where those went that it took. */
+export const CARRIED = 'private channel'
+
 /** One step on an envelope's way. */
 export interface TraceEvent {
   readonly id: EnvelopeId
@@ -141,6 +144,9 @@ export interface TraceEvent {
   readonly event: string
   /** A peer id, a status code: never contents. At most 256 characters kept. */
   readonly detail?: string
+  /** From whom and for whom the envelope is; with the first step of its way. */
+  readonly sender?: string
+  readonly to?: string
 }
 
 /** A part of a list in the order of its numbers. */
@@ -303,6 +309,8 @@ export interface AcnStore {
   addTrace(event: TraceEvent): void
   /** The steps of an envelope's way, in order. */
   trace(id: EnvelopeId): Promise<TraceEvent[]>
+  /** Ids of envelopes from or for an address of which there is a trace, the newest first; 100 by default. */
+  tracedOf(address: string, limit?: number): Promise<EnvelopeId[]>
   /** Steps that were left out since the start. */
   readonly droppedTraceEvents: number
 

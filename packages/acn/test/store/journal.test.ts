@@ -112,6 +112,20 @@ describe('trace', () => {
     assert.deepEqual(await store.trace('nothing'), [])
   })
 
+  test('envelopes from and for an address, the newest first', async (t) => {
+    const store = await openStore(t)
+    const names = { sender: 'a', to: 'b' }
+    store.addTrace({ id: 'e1', at: 1, event: 'received', ...names })
+    store.addTrace({ id: 'e2', at: 2, event: 'received', sender: 'b', to: 'a' })
+    store.addTrace({ id: 'e3', at: 3, event: 'received', sender: 'b', to: 'c' })
+    store.addTrace({ id: 'e1', at: 4, event: 'delivered', detail: 'peer' })
+    assert.deepEqual(await store.tracedOf('a'), ['e2', 'e1'])
+    assert.deepEqual(await store.tracedOf('b'), ['e3', 'e2', 'e1'])
+    assert.deepEqual(await store.tracedOf('b', 1), ['e3'])
+    assert.deepEqual(await store.tracedOf('d'), [])
+    assert.deepEqual((await store.trace('e1'))[0], { id: 'e1', at: 1, event: 'received', ...names })
+  })
+
   test('the oldest go beyond the bound, texts are cut', async (t) => {
     const store = await openStore(t, { maxTraceEvents: 2 })
     for (let at = 0; at < 3; at++) store.addTrace({ id: 'e', at, event: 'x'.repeat(1000), detail: 'y'.repeat(1000) })

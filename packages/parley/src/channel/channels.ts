@@ -19,15 +19,7 @@ import { Receiver } from './receiver.ts'
 import { Sender } from './sender.ts'
 import { countInbox, dropInbox } from './store/inbox.ts'
 import { listLinks } from './store/links.ts'
-import {
-  countOutbox,
-  dropOutbox,
-  getOutcome,
-  hasUnplaced,
-  insertOutcome,
-  placeOf,
-  placesStored,
-} from './store/outbox.ts'
+import { countOutbox, dropOutbox, envelopeState, hasUnplaced, insertOutcome } from './store/outbox.ts'
 import { insertPair, listPairs, savePair } from './store/pairs.ts'
 import { MIGRATIONS } from './store/schema.ts'
 import { insertUntold } from './store/untold.ts'
@@ -247,13 +239,16 @@ export class Channels implements AsyncDisposable {
   stateOf(local: string, peer: string, id: string): EnvelopeState | undefined {
     const pair = this.#context.pairs.get(pairKey(local, peer))
     if (!pair || this.#stop.signal.aborted) return undefined
-    const { db } = this.#context
-    const idBytes = Buffer.from(id, 'hex')
-    const place = placeOf(db, pair.record.pairId, idBytes)
-    if (!place) return getOutcome(db, pair.record.pairId, idBytes)
-    if (place.connId === null || place.seq === null) return 'waiting'
-    const link = this.#context.links.get(place.connId)
-    return link && place.seq < placesStored(db, link.record) ? 'stored' : 'sent'
+    const { db, links } = this.#context
+    return envelopeState(db, pair.record.pairId, id, (connId) => links.get(connId)?.record)
+  }
+
+  /** Whether a router has taken everything that was sent to a peer: what is `sent` waits there then. */
+  async isAtRouter(local: string, peer: string): Promise<boolean> {
+    const link = this.#context.pairs.get(pairKey(local, peer))?.active
+    if (!link || this.#stop.signal.aborted) return false
+    const { connId, sndHanded, sndNumber } = link.record
+    return sndHanded === sndNumber && !(await this.#context.agent.hasUnsent(connId))
   }
 
   /** All pairs. */

@@ -1,4 +1,5 @@
 export { ChannelError, type ChannelErrorCode } from './channel-error.ts'
+export { ChannelReader } from './channel-reader.ts'
 export { Channels } from './channels.ts'
 export { DEFAULT_LIMITS } from './limits.ts'
 export type {

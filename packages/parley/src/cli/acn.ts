@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import type { AcnNodeOptions } from '@parley/acn/node'
 import { NodeSettingsError, parseEnvFile, readNodeSettings } from '@parley/acn/protocol'
 import type { Command } from 'commander'
 import { inTermsOfConfig } from '../node/acn-settings.ts'
-import { NODE_TABLE, readAcnConfig } from './acn-config.ts'
+import { PRIVATE_ENV, readPrivateEnvironment } from '../node/private-settings.ts'
+import { type AcnConfig, NODE_TABLE, readAcnConfig } from './acn-config.ts'
 import { addAcnInspectCommand } from './acn-inspect.ts'
 import { addAcnInstallNodeCommand } from './acn-install-node.ts'
 import { addAcnKeyCommands } from './acn-keys.ts'
@@ -46,6 +46,15 @@ The TOML file has these keys; paths are relative to it:
   port = 10000                          # port of this machine on which it listens for its node
   record = "agent-record.json"          # its record for this peer ("parley acn record make")
 
+  [private]                             # envelopes to agents that have a contact card travel in a private channel
+  smp = ["smp://…"]                     # routers at which this node receives; without one nothing is private
+  mode = "prefer"                       # "require": never the plain way; "off": always the plain way
+  lookup = "private"                    # who asks for a card is hidden when it can be; "required": always; "direct"
+  policy = "everyone"                   # who may open a channel; "allow": those of allow = ["fetch1…"]; "ask"
+
+For an env file the variables PARLEY_PRIVATE, PARLEY_LOOKUP and PARLEY_SMP_SERVERS (comma-separated) say mode, lookup and
+smp.
+
 Prints the node's multiaddr between MULTIADDRS_LIST_START and MULTIADDRS_LIST_END. SIGINT or SIGTERM stops the node: exit
 code 0. What keeps it from starting or going on is a line with LIBP2P_NODE_PANIC_ERROR, with exit code 2; 1 when a file
 cannot be read.`
@@ -54,10 +63,11 @@ async function run(envFile: string | undefined, config: string | undefined, term
   const print = (line: string) => void printLine(terminal.output, line)
   try {
     if (config !== undefined && envFile !== undefined) throw new Error('an env file or --config, not both')
-    const options = config === undefined ? await readEnvironment(envFile) : await readAcnConfig(config)
+    const read = config === undefined ? await readEnvironment(envFile) : await readAcnConfig(config)
+    const withoutRouter = config === undefined ? PRIVATE_ENV.smp : 'private.smp'
     // Loaded when a node is run: libp2p would double the time in which every other command starts.
-    const { runNodeProcess } = await import('@parley/acn/node')
-    await runNodeProcess(options, { print, stop: terminal.stop })
+    const { runAcnNode } = await import('./acn-run.ts')
+    await runAcnNode(read, { print, stop: terminal.stop, withoutRouter })
   } catch (error) {
     // Those who start a node look for this in its output.
     await printLine(
@@ -73,12 +83,12 @@ function isUnreadable(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error && error.syscall === 'open'
 }
 
-async function readEnvironment(envFile: string | undefined): Promise<AcnNodeOptions> {
+async function readEnvironment(envFile: string | undefined): Promise<AcnConfig> {
   if (envFile === undefined) throw new Error('an env file, or --config, is needed')
   const environment = { ...process.env, ...Object.fromEntries(parseEnvFile(await readFile(envFile, 'utf8'))) }
   const settings = readNodeSettings(environment)
   const { storagePaths } = await import('@parley/acn/node')
-  return { settings, ...storagePaths(settings) }
+  return { options: { settings, ...storagePaths(settings) }, privacy: readPrivateEnvironment(environment) }
 }
 
 /** Reasons of ours in full; of the system's errors the code, as their texts may hold what was read. */

@@ -1,4 +1,8 @@
+import type { ChannelSummary } from '../channel/index.ts'
 import type { AcnStatus, NodeStatus, SmpStatus } from '../node/status.ts'
+
+/** Channels that are shown to people. */
+const SHOWN_CHANNELS = 20
 
 /** A status for people: what the node is, where to connect, what it does. */
 export function statusLines(status: NodeStatus): string[] {
@@ -12,6 +16,7 @@ export function statusLines(status: NodeStatus): string[] {
     ...(acn ? acnLines(acn) : [line('ACN peer', 'off')]),
     ...(agent ? [line('connections', `${agent.connected} open of ${agent.connections}`)] : []),
     line('private', privateText(status)),
+    ...channelLines(status),
     ...identities.map(({ name, ledger, address, used }) =>
       line('identity', `${name}, ${ledger} ${address}${used ? '' : ' (not used)'}`),
     ),
@@ -53,6 +58,18 @@ function privateText({ private: { mode, lookup, policy, allow } }: NodeStatus): 
   if (mode === 'off') return 'off'
   const who = policy === 'allow' ? `${allow.length} addresses` : policy
   return `${mode}; look-up ${lookup}; open to ${who}`
+}
+
+/** Those with something to do first. */
+function channelLines({ channels = [] }: NodeStatus): string[] {
+  const work = ({ waiting, toTake }: ChannelSummary) => waiting + toTake
+  const sorted = channels.toSorted((a, b) => work(b) - work(a))
+  const lines = sorted.slice(0, SHOWN_CHANNELS).map(({ local, peer, state, waiting, toTake }) => {
+    const counts = [...(waiting > 0 ? [`${waiting} wait`] : []), ...(toTake > 0 ? [`${toTake} to take`] : [])]
+    return line('channel', `${local} with ${peer}: ${[state === 'none' ? 'closed' : state, ...counts].join(', ')}`)
+  })
+  const more = sorted.length - SHOWN_CHANNELS
+  return more > 0 ? [...lines, line('', `and ${more} more (--json)`)] : lines
 }
 
 function line(name: string, text: string): string {

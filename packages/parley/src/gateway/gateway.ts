@@ -32,6 +32,8 @@ export type PrivateMode = 'prefer' | 'require'
 /** What a gateway is made from, besides its node. */
 export interface GatewayOptions {
   readonly agent: Agent
+  /** The gateway closes the agent when it stops, or cannot be opened. */
+  readonly ownsAgent?: boolean
   /** Folder of its databases. */
   readonly folder: string
   readonly passphrase?: string | undefined
@@ -90,6 +92,15 @@ export class Gateway implements NodeCarrier {
    * @throws StoreError
    */
   static async open(options: GatewayOptions, parts: CarrierParts): Promise<Gateway> {
+    try {
+      return await Gateway.#make(options, parts)
+    } catch (error) {
+      if (options.ownsAgent) await options.agent.close()
+      throw error
+    }
+  }
+
+  static async #make(options: GatewayOptions, parts: CarrierParts): Promise<Gateway> {
     const { agent, folder, passphrase, policy, limits, log } = options
     const { host, key, router, proofs } = parts
     const cards = CardStore.open({ file: join(folder, 'cards.db'), passphrase, limits: DEFAULT_DIRECTORY_LIMITS })
@@ -138,6 +149,14 @@ export class Gateway implements NodeCarrier {
   /** The card of an agent of this node; undefined until it has one. */
   cardOf(address: string) {
     return this.#contacts.cardOf(address)
+  }
+
+  /**
+   * Looks for a contact card, as it is done before a channel is opened.
+   * @throws DirectoryError; the signal's reason
+   */
+  find(address: string, signal?: AbortSignal): Promise<FoundCard | undefined> {
+    return this.directory.find(address, { privacy: this.#options.lookup, ...(signal && { signal }) })
   }
 
   /** Whether an envelope for an agent of this node, which that has just got, came by a channel. */
@@ -198,6 +217,7 @@ export class Gateway implements NodeCarrier {
     await this.channels.close()
     this.#cards.close()
     this.#book.close()
+    if (this.#options.ownsAgent) await this.#options.agent.close()
   }
 
   /** Asks the agent itself for its card, in an envelope, through whatever peers are between; the answer comes later. */

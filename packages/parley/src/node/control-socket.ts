@@ -12,7 +12,7 @@ const TIMEOUT = 10_000
 const MAX_CONNECTIONS = 16
 
 /** What can be asked of a running node, by name; each gives what can be written as JSON. */
-export type ControlHandlers = Readonly<Record<string, () => Promise<unknown>>>
+export type ControlHandlers = Readonly<Record<string, (query: URLSearchParams) => Promise<unknown>>>
 
 /** Where a running node is asked: a socket in its data folder, or, when that path is too long, in the system's. */
 export function controlSocketPath(dataFolder: string): string {
@@ -23,7 +23,7 @@ export function controlSocketPath(dataFolder: string): string {
   return Buffer.byteLength(path) <= MAX_PATH ? path : join(tmpdir(), `parley-${userInfo().uid}-${name}.sock`)
 }
 
-/** Answers those who look at a running node from this machine: `GET /<name>` over a local socket of its owner's. */
+/** Answers those who look at a running node from this machine: `GET /<name>?<query>` over a local socket of its owner's. */
 export class ControlSocket {
   readonly #server: Server
 
@@ -40,10 +40,11 @@ export class ControlSocket {
     const path = controlSocketPath(dataFolder)
     if (process.platform !== 'win32') await rm(path, { force: true })
     const server = createServer({ requestTimeout: TIMEOUT, headersTimeout: TIMEOUT }, (asked, answer) => {
-      const handler = asked.method === 'GET' ? handlers[asked.url?.slice(1) ?? ''] : undefined
+      const [name = '', query] = (asked.url ?? '').slice(1).split('?', 2)
+      const handler = asked.method === 'GET' && Object.hasOwn(handlers, name) ? handlers[name] : undefined
       if (!handler) return void answer.writeHead(404).end()
-      handler().then(
-        (value) => answer.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value)),
+      handler(new URLSearchParams(query)).then(
+        (value) => answer.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value ?? null)),
         () => answer.writeHead(500).end(),
       )
     })
@@ -71,14 +72,22 @@ export class ControlSocket {
 }
 
 /**
- * Asks the running node of a data folder.
+ * Asks the running node of a data folder; `timeout` in ms, 10 s by default.
  * @returns its answer; undefined when no node runs there
  * @throws the system's errors, and Error when the node cannot answer
  */
-export async function askNode(dataFolder: string, name: string): Promise<unknown> {
+export async function askNode(
+  dataFolder: string,
+  name: string,
+  {
+    query = {},
+    timeout = TIMEOUT,
+  }: { readonly query?: Readonly<Record<string, string>>; readonly timeout?: number } = {},
+): Promise<unknown> {
   const socketPath = controlSocketPath(dataFolder)
   if (!(await isOwn(socketPath))) return undefined
-  const asking = request({ socketPath, path: `/${name}`, signal: AbortSignal.timeout(TIMEOUT) })
+  const path = `/${name}?${new URLSearchParams(query)}`
+  const asking = request({ socketPath, path, signal: AbortSignal.timeout(timeout) })
   try {
     const answered = once(asking, 'response')
     asking.end()

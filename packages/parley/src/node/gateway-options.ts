@@ -1,5 +1,5 @@
 import type { RequestPolicy } from '../channel/index.ts'
-import type { PrivateSettings } from './settings.ts'
+import type { PrivateSettings } from './private-settings.ts'
 
 /** Who may open channels, as the configuration says it. */
 export function requestPolicyOf({ policy, allow }: Pick<PrivateSettings, 'policy' | 'allow'>): RequestPolicy {

@@ -1,15 +1,22 @@
 import { readFile } from 'node:fs/promises'
-import type { AcnNode, CarrierParts } from '@parley/acn/node'
+import { identityFromSigner } from '@parley/acn/client'
+import type { AcnNode } from '@parley/acn/node'
+import { PeerKey } from '@parley/acn/record'
 import { Agent } from '@parley/agent'
 import { SmpRouter } from '@parley/smp/router'
-import { Gateway } from '../gateway/gateway.ts'
+import type { Gateway } from '../gateway/gateway.ts'
+import { GatewayMaker } from '../gateway/gateway-maker.ts'
 import { IdentityFolder } from '../identity/identity-folder.ts'
 import type { LedgerIdentity } from '../identity/ledger-identity.ts'
+import { controlHandlers } from './control-handlers.ts'
 import { ControlSocket } from './control-socket.ts'
 import { requestPolicyOf } from './gateway-options.ts'
 import type { ParleySettings } from './settings.ts'
 import { type AcnStatus, identityStatus, type NodeStatus, PARLEY_VERSION, type SmpStatus } from './status.ts'
 import { SettingsError } from './toml-values.ts'
+
+/** Channels that a status tells of at most. */
+const MAX_CHANNELS = 1_000
 
 /** What a node is made from. */
 export interface ParleyNodeOptions {
@@ -35,8 +42,7 @@ interface NodeParts {
 /**
  * Everything in one process, on embedded stores in one folder: SMP router, SimpleX agent, and peer of the Agent
  * Communication Network with its services. A further part is one more line in {@link ParleyNode.start}, after those that
- * it stands on, and one more field of {@link NodeStatus}; it is stopped before them. Nobody reads the agent's events or
- * subscribes its connections yet: that is for the part that uses them.
+ * it stands on, and one more field of {@link NodeStatus}; it is stopped before them.
  */
 export class ParleyNode implements AsyncDisposable {
   readonly router: SmpRouter | undefined
@@ -110,6 +116,7 @@ export class ParleyNode implements AsyncDisposable {
         connected: connections.filter(({ state }) => state === 'connected').length,
       },
       private: this.settings.private,
+      ...(this.gateway && { channels: this.gateway.channels.list().slice(0, MAX_CHANNELS) }),
       identities: await identityStatus(this.settings),
     }
   }
@@ -134,7 +141,9 @@ export class ParleyNode implements AsyncDisposable {
   /** Without it the node works as well: it only cannot be looked at. */
   async #serveControl({ log, settings }: ParleyNodeOptions): Promise<void> {
     try {
-      this.#running.use(await ControlSocket.listen(settings.paths.folder, { status: () => this.status() }))
+      const { acn, gateway } = this
+      const handlers = { status: () => this.status(), ...(acn && controlHandlers({ acn, gateway })) }
+      this.#running.use(await ControlSocket.listen(settings.paths.folder, handlers))
     } catch (error) {
       const { code = 'unknown' } = error as NodeJS.ErrnoException
       log?.('warning', `the control socket cannot be opened (${code}): \`parley status\` will not see this node`)
@@ -190,27 +199,24 @@ async function startAcn(
   // Loaded when a node is run: libp2p takes its time.
   const { AcnNode } = await import('@parley/acn/node')
   const { mode, lookup } = settings.private
-  let gateway: Gateway | undefined
-  const carrier = async (parts: CarrierParts) => {
-    const passphrase =
-      settings.storePassphraseFile && (await firstLine('data.passphrase_file', settings.storePassphraseFile))
-    gateway = await Gateway.open(
-      {
-        agent,
-        folder: settings.paths.folder,
-        passphrase,
-        mode: mode === 'require' ? 'require' : 'prefer',
-        lookup,
-        policy: requestPolicyOf(settings.private),
-        signers: new Map(identities.map((one) => [one.address, { sign: (text: Uint8Array) => one.sign(text) }])),
-        ...(log && { log }),
-      },
-      parts,
-    )
-    return gateway
-  }
-  const acn = await AcnNode.start({ ...settings.acn, ...(mode !== 'off' && { carrier }), ...(log && { log }) }, signal)
-  return { acn, ...(gateway && { gateway }) }
+  const isPrivate = mode !== 'off'
+  const maker = new GatewayMaker(async () => ({
+    agent,
+    folder: settings.paths.folder,
+    passphrase: settings.storePassphraseFile && (await firstLine('data.passphrase_file', settings.storePassphraseFile)),
+    mode: mode === 'require' ? 'require' : 'prefer',
+    lookup,
+    policy: requestPolicyOf(settings.private),
+    signers: new Map(identities.map((one) => [one.address, { sign: (text: Uint8Array) => one.sign(text) }])),
+    ...(log && { log }),
+  }))
+  const { publicKeyHex } = new PeerKey(settings.acn.settings.peerKey)
+  const adopted = await Promise.all(
+    identities.map((one) => identityFromSigner(one, (text) => one.sign(text)).recordFor(publicKeyHex)),
+  )
+  const options = { ...settings.acn, adopted, ...(isPrivate && { carrier: maker.carrier }), ...(log && { log }) }
+  const acn = await AcnNode.start(options, signal)
+  return { acn, ...(maker.gateway && { gateway: maker.gateway }) }
 }
 
 async function acnStatus(acn: AcnNode, { acn: settings }: ParleySettings): Promise<AcnStatus> {
@@ -220,6 +226,7 @@ async function acnStatus(acn: AcnNode, { acn: settings }: ParleySettings): Promi
   const entryPeers = settings?.settings.entryPeers.length ?? 0
   return {
     peerId: host.peerId,
+    ...(settings && delegatePort !== undefined && { delegateHost: settings.settings.listen.host }),
     ...(multiaddr !== undefined && { multiaddr }),
     entryPeers: { configured: entryPeers, connected: host.connectedEntryPeers.length },
     connectedPeers: host.connectedPeers.length,

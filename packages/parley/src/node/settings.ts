@@ -4,11 +4,12 @@ import { dirname, resolve } from 'node:path'
 import type { AcnNodeOptions } from '@parley/acn/node'
 import { type HostPort, parseHostPort } from '@parley/acn/protocol'
 import { DecodeError } from '@parley/core/encoding'
-import { hostKind, parseSmpServer } from '@parley/smp/protocol'
+import { hostKind } from '@parley/smp/protocol'
 import { parse, TomlError } from 'smol-toml'
 import { ACN_KEYS, readAcnTables } from './acn-settings.ts'
 import { type DataPaths, dataPaths } from './data-folder.ts'
-import { choiceOf, flagOf, listOf, optionalTextOf, SettingsError, type TomlTable, tableOf } from './toml-values.ts'
+import { type PrivateSettings, readPrivate, smpServersOf } from './private-settings.ts'
+import { flagOf, listOf, optionalTextOf, SettingsError, type TomlTable, tableOf } from './toml-values.ts'
 
 /** The node's own SMP router. */
 export interface RouterSettings {
@@ -16,18 +17,6 @@ export interface RouterSettings {
   /** Host names in its address instead of that of `listen`. */
   readonly announced?: readonly [string, ...string[]]
   readonly passwordFile?: string
-}
-
-/** When envelopes travel in a private channel, and how cards are found. */
-export interface PrivateSettings {
-  /** `prefer`: to those that have a contact card; `require`: never the plain way; `off`: always the plain way. */
-  readonly mode: 'prefer' | 'require' | 'off'
-  /** `private`: through another peer when one is there; `required`: not otherwise; `direct`: never. */
-  readonly lookup: 'private' | 'required' | 'direct'
-  /** Who may open a channel to an agent of this node. */
-  readonly policy: 'everyone' | 'allow' | 'ask'
-  /** Ledger addresses, for `allow`. */
-  readonly allow: readonly string[]
 }
 
 /** Everything that `parley.toml` says. All paths are absolute. */
@@ -110,7 +99,7 @@ export async function readSettings(paths: DataPaths): Promise<ParleySettings> {
     ...(storePassphraseFile !== undefined && { storePassphraseFile }),
     smp,
     ...(acn && { acn }),
-    private: readPrivate(tableOf('private', toml.private, ['mode', 'lookup', 'policy', 'allow'])),
+    private: readPrivate(toml.private),
     identity: {
       use: listOf('identity.use', identity.use),
       ...(passphraseFile !== undefined && { passphraseFile }),
@@ -129,9 +118,7 @@ function parseToml(text: string): TomlTable {
 }
 
 function readSmp(smp: TomlTable, path: (text: string) => string): ParleySettings['smp'] {
-  const servers = listOf('smp.servers', smp.servers)
-  for (const server of servers)
-    checked('smp.servers', 'addresses of routers are needed: smp://…', () => parseSmpServer(server))
+  const servers = smpServersOf('smp.servers', smp.servers)
   if (!flagOf('smp.on', smp.on, true)) {
     if (servers.length === 0) throw new SettingsError('smp.servers', 'needed when the own router is off')
     return { servers }
@@ -162,18 +149,6 @@ async function readAcn(
   const node = { key_file: paths.peerKey, public: listen, ...acn, listen }
   const { data = paths.acn, ...read } = await readAcnTables({ name: 'acn', node, agent: toml.agent, path })
   return { ...read, dataFolder: data }
-}
-
-function readPrivate(table: TomlTable): PrivateSettings {
-  const allow = listOf('private.allow', table.allow)
-  const policy = choiceOf('private.policy', table.policy, ['everyone', 'allow', 'ask'])
-  if (allow.length > 0 && policy !== 'allow') throw new SettingsError('private.allow', 'needs policy = "allow"')
-  return {
-    mode: choiceOf('private.mode', table.mode, ['prefer', 'require', 'off']),
-    lookup: choiceOf('private.lookup', table.lookup, ['private', 'required', 'direct']),
-    policy,
-    allow,
-  }
 }
 
 function hostPortOf(name: string, value: unknown): HostPort {

@@ -4,8 +4,10 @@ import { PeerKey } from '@parley/acn/record'
 import { fromBase64url } from '@parley/core/encoding'
 import { DEFAULT_SMP_PORT, formatSmpServer } from '@parley/smp/protocol'
 import manifest from '../../package.json' with { type: 'json' }
+import type { ChannelSummary } from '../channel/index.ts'
 import { IdentityFolder } from '../identity/identity-folder.ts'
-import type { ParleySettings, PrivateSettings } from './settings.ts'
+import type { PrivateSettings } from './private-settings.ts'
+import type { ParleySettings } from './settings.ts'
 
 /** Version of Parley. */
 export const PARLEY_VERSION: string = manifest.version
@@ -46,6 +48,8 @@ export interface AcnStatus {
   readonly notDelivered?: number
   /** Ports of its services, while they run. */
   readonly delegatePort?: number
+  /** Where its delegate service listens. */
+  readonly delegateHost?: string
   readonly mailboxPort?: number
   readonly monitoringPort?: number
 }
@@ -65,6 +69,8 @@ export interface NodeStatus {
   /** Connections of the SimpleX agent. */
   readonly agent?: { readonly connections: number; readonly connected: number }
   readonly private: PrivateSettings
+  /** Private channels, 1,000 at most; while it runs. */
+  readonly channels?: readonly ChannelSummary[]
   readonly identities: readonly IdentityStatus[]
 }
 

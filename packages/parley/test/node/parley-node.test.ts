@@ -17,6 +17,8 @@ import { type ParleySettings, readSettings } from '../../src/node/settings.ts'
 import { stoppedStatus } from '../../src/node/status.ts'
 import { SettingsError } from '../../src/node/toml-values.ts'
 
+/** Without private channels, for which the node makes connections of its own. */
+const PLAIN = ['[private]', 'mode = "off"']
 const FREE_PORTS = ['[smp]', 'listen = "127.0.0.1:0"', '[acn]', 'listen = "127.0.0.1:0"', 'delegate = "127.0.0.1:0"']
 
 async function settingsOf(t: TestContext, ...lines: readonly string[]): Promise<ParleySettings> {
@@ -29,7 +31,7 @@ async function settingsOf(t: TestContext, ...lines: readonly string[]): Promise<
 }
 
 test('one process is a router, a peer with its services, and an agent; its status counts them', async (t) => {
-  await using node = await ParleyNode.start({ settings: await settingsOf(t, ...FREE_PORTS) })
+  await using node = await ParleyNode.start({ settings: await settingsOf(t, ...FREE_PORTS, ...PLAIN) })
   const created = await node.agent.createConnection({ mode: 'invitation' })
   assert.ok(node.router && created.link.includes(`${node.router.port}`))
 
@@ -52,7 +54,7 @@ test('one process is a router, a peer with its services, and an agent; its statu
 })
 
 test('what it is stays the same over a restart', async (t) => {
-  const settings = await settingsOf(t, ...FREE_PORTS)
+  const settings = await settingsOf(t, ...FREE_PORTS, ...PLAIN)
   await using first = await ParleyNode.start({ settings })
   const identities = [first.router?.fingerprint, first.acn?.host.peerId]
   const { connId } = await first.agent.createConnection({ mode: 'contact' })

@@ -116,6 +116,7 @@ export class AcnDatabase {
         return undefined
       },
       trace: ({ id }) => journal.trace(id),
+      tracedOf: ({ address, limit }) => journal.tracedOf(address, limit),
       expire: ({ now, limit }) => {
         registrations.expire(now, limit)
         const numbers = queues.expired(now, limit)

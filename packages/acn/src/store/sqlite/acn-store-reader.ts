@@ -45,6 +45,11 @@ export class AcnStoreReader {
     return this.#journal.trace(id)
   }
 
+  /** Ids of envelopes from or for an address, the newest first. */
+  tracedOf(address: string, limit: number = MAX_PAGE): EnvelopeId[] {
+    return this.#journal.tracedOf(address, limit)
+  }
+
   /** Not-delivered records, oldest first. */
   listNotDelivered(query: Page & { readonly sender?: string; readonly id?: EnvelopeId } = {}): StoredNotDelivered[] {
     return this.#journal.listNotDelivered({ ...query, after: query.after ?? 0, limit: query.limit ?? MAX_PAGE })

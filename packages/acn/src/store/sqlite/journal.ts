@@ -24,6 +24,15 @@ type Tuple = [
   at: number,
 ]
 
+type StepTuple = [
+  id: string,
+  at: number,
+  event: string,
+  detail: string | null,
+  sender: string | null,
+  receiver: string | null,
+]
+
 /** What happened: envelopes that were given up, steps on the way, ids that were seen. The oldest go beyond a number. */
 export class Journal {
   readonly #limits: StoreLimits
@@ -49,9 +58,16 @@ export class Journal {
       listSender: list('AND sender = ?'),
       listId: list('AND id = ?'),
       countNotDelivered: rows('SELECT count(*) FROM not_delivered'),
-      addTrace: database.prepare('INSERT INTO trace (id, at, event, detail) VALUES (?, ?, ?, ?)'),
+      addTrace: database.prepare(
+        'INSERT INTO trace (id, at, event, detail, sender, receiver) VALUES (?, ?, ?, ?, ?, ?)',
+      ),
       pruneTrace: database.prepare('DELETE FROM trace WHERE number <= ?'),
-      trace: rows('SELECT id, at, event, detail FROM trace WHERE id = ? ORDER BY number LIMIT ?'),
+      trace: rows('SELECT id, at, event, detail, sender, receiver FROM trace WHERE id = ? ORDER BY number LIMIT ?'),
+      tracedOf: rows(`SELECT id FROM (
+          SELECT * FROM (SELECT id, number FROM trace WHERE sender = ?1 ORDER BY number DESC LIMIT ?2)
+          UNION
+          SELECT * FROM (SELECT id, number FROM trace WHERE receiver = ?1 ORDER BY number DESC LIMIT ?2)
+        ) GROUP BY id ORDER BY max(number) DESC LIMIT ?2`),
       see: database.prepare('INSERT OR IGNORE INTO seen (scope, id) VALUES (?, ?)'),
       pruneSeen: database.prepare('DELETE FROM seen WHERE number <= ?'),
       wasSeen: rows('SELECT 1 FROM seen WHERE scope = ? AND id = ?'),
@@ -98,15 +114,22 @@ export class Journal {
     return count
   }
 
-  addTrace({ id, at, event, detail }: TraceEvent): void {
-    const kept = detail === undefined ? null : storedText(detail, MAX_TEXT)
-    const added = this.#statements.addTrace.run([storedText(id), at, storedText(event, MAX_EVENT), kept])
+  addTrace({ id, at, event, detail, sender, to }: TraceEvent): void {
+    const [kept, from, receiver] = [detail, sender, to].map((text) =>
+      text === undefined ? null : storedText(text, MAX_TEXT),
+    )
+    const step = [storedText(id), at, storedText(event, MAX_EVENT), kept, from, receiver]
+    const added = this.#statements.addTrace.run(step)
     prune(added, this.#statements.pruneTrace, this.#limits.maxTraceEvents)
   }
 
   trace(id: string): TraceEvent[] {
-    const tuples = this.#statements.trace.all([storedText(id), MAX_STEPS]) as [string, number, string, string | null][]
-    return tuples.map(([ofId, at, event, detail]) => ({ id: ofId, at, event, ...(detail !== null && { detail }) }))
+    return (this.#statements.trace.all([storedText(id), MAX_STEPS]) as StepTuple[]).map(toStep)
+  }
+
+  /** Ids of envelopes from or for an address, the newest first. */
+  tracedOf(address: string, limit: number): string[] {
+    return (this.#statements.tracedOf.all([storedText(address), limit]) as [string][]).map(([id]) => id)
   }
 
   wasSeen(scope: string, id: string): boolean {
@@ -129,6 +152,17 @@ function prune(added: Database.RunResult, statement: Database.Statement, limit: 
   const number = Number(added.lastInsertRowid)
   if (number % PRUNE_EVERY === 0 || limit < PRUNE_EVERY) statement.run([number - limit])
   return number
+}
+
+function toStep([id, at, event, detail, sender, to]: StepTuple): TraceEvent {
+  return {
+    id,
+    at,
+    event,
+    ...(detail !== null && { detail }),
+    ...(sender !== null && { sender }),
+    ...(to !== null && { to }),
+  }
 }
 
 function toNotDelivered(tuple: Tuple): StoredNotDelivered {

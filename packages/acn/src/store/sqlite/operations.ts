@@ -61,6 +61,7 @@ export interface Operations {
   markSeen: { ask: { scope: string; id: string }; answer: boolean }
   addTrace: { ask: TraceEvent; answer: undefined }
   trace: { ask: { id: string }; answer: TraceEvent[] }
+  tracedOf: { ask: { address: string; limit: number }; answer: string[] }
   expire: { ask: { now: number; limit: number }; answer: StoredNotDelivered[] }
   count: { ask: Record<never, never>; answer: StoreCounts }
 }
@@ -86,6 +87,7 @@ export const READ_ONLY: ReadonlySet<OperationName> = new Set([
   'listNotDelivered',
   'unreported',
   'trace',
+  'tracedOf',
   'count',
 ])
 

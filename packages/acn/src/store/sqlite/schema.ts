@@ -99,6 +99,13 @@ export const MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE registrations ADD COLUMN proven_at INTEGER;
   `,
+  // From whom for whom an envelope is: with the first step of its way alone.
+  `
+  ALTER TABLE trace ADD COLUMN sender TEXT;
+  ALTER TABLE trace ADD COLUMN receiver TEXT;
+  CREATE INDEX trace_by_sender ON trace (sender, number) WHERE sender IS NOT NULL;
+  CREATE INDEX trace_by_receiver ON trace (receiver, number) WHERE receiver IS NOT NULL;
+  `,
 ]
 
 /** Version of the schema that this program writes; it reads older ones. */

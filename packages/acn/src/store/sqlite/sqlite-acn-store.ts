@@ -221,6 +221,10 @@ export class SqliteAcnStore implements AcnStore {
     return this.#ask('trace', { id })
   }
 
+  tracedOf(address: string, limit: number = DEFAULT_PAGE): Promise<string[]> {
+    return this.#ask('tracedOf', { address, limit: Math.min(limit, MAX_PAGE) })
+  }
+
   expire(now: number, limit: number = MAX_PAGE): Promise<StoredNotDelivered[]> {
     return this.#ask('expire', { now, limit })
   }

@@ -1,5 +1,6 @@
 import type { Db } from '../../store/index.ts'
 import type { OutgoingEnvelope, Position } from '../protocol/index.ts'
+import type { EnvelopeState } from '../types.ts'
 
 /** An envelope that has no place on a link yet. */
 export interface UnplacedEnvelope {
@@ -186,8 +187,30 @@ export function getOutcome(db: Db, pairId: number, id: Uint8Array): 'delivered' 
   return db.get<{ state: 'delivered' | 'refused' | 'expired' }>(sql, pairId, id)?.state
 }
 
+/** How far the sending side of a link is. */
+type SendingSide = { readonly connId: string; readonly sndSeq: number; readonly sndOffset: number }
+
+/**
+ * Where an envelope is that was sent in the last 8 days.
+ * @param id hexadecimal
+ * @param linkOf a link by its connection
+ */
+export function envelopeState(
+  db: Db,
+  pairId: number,
+  id: string,
+  linkOf: (connId: string) => SendingSide | undefined,
+): EnvelopeState | undefined {
+  const idBytes = Buffer.from(id, 'hex')
+  const place = placeOf(db, pairId, idBytes)
+  if (!place) return getOutcome(db, pairId, idBytes)
+  if (place.connId === null || place.seq === null) return 'waiting'
+  const link = linkOf(place.connId)
+  return link && place.seq < placesStored(db, link) ? 'stored' : 'sent'
+}
+
 /** Where an envelope that waits is on a link: undefined when it does not wait. */
-export function placeOf(
+function placeOf(
   db: Db,
   pairId: number,
   id: Uint8Array,
@@ -197,10 +220,7 @@ export function placeOf(
 }
 
 /** The first place on a link of which the peer has not stored everything. */
-export function placesStored(
-  db: Db,
-  { connId, sndSeq, sndOffset }: { readonly connId: string; readonly sndSeq: number; readonly sndOffset: number },
-): number {
+function placesStored(db: Db, { connId, sndSeq, sndOffset }: SendingSide): number {
   const first = db.get<{ seq: number | null }>(
     'SELECT min(start_seq) AS seq FROM flights WHERE conn_id = ?',
     connId,
