@@ -29,7 +29,7 @@ export interface AcnNodeOptions {
   readonly adopted?: readonly AgentRecord[]
   readonly storeLimits?: Partial<StoreLimits>
   readonly routing?: Partial<RoutingLimits>
-  readonly host?: Pick<AcnHostOptions, 'limits' | 'timeouts'>
+  readonly host?: Pick<AcnHostOptions, 'limits' | 'timeouts' | 'observe'>
   /**
    * Makes another way for envelopes than through the network, which is asked first. Called once, when the host runs and
    * before anything is sent.

@@ -9,6 +9,7 @@ import type { EnvelopeHandler } from './streams/envelope.ts'
 import type { RegisterHandler } from './streams/register.ts'
 import type { RemotePeer } from './streams/remote-peer.ts'
 import type { PeerTimeouts } from './timeouts.ts'
+import type { StreamObserver } from './tls/stream-observer.ts'
 
 /** What a host does with what other peers want. Each may throw an AcnStatusError, which is the answer then. */
 export interface PeerHandlers {
@@ -48,6 +49,11 @@ export interface AcnHostOptions {
   readonly logger?: ComponentLogger
   /** libp2p's own metrics. */
   readonly metrics?: Libp2pOptions['metrics']
+  /**
+   * For tests and demonstrations: told of every byte of every connection, inside of its encryption. Off by default. With
+   * it the host offers TLS alone, so that nothing passes unseen.
+   */
+  readonly observe?: StreamObserver
 }
 
 /** How a request to a peer is made. */

@@ -137,6 +137,7 @@ export class AcnHost {
       connectionLimits: new ConnectionLimits(limits),
       logger: options.logger,
       metrics: options.metrics,
+      observe: options.observe,
     })
     const host = new AcnHost(options, libp2p, listen)
     try {

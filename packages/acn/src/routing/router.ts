@@ -216,6 +216,11 @@ export class AcnRouter implements EntranceHandler {
     return [...this.#agents.values()].filter(({ kind }) => kind !== 'relay').map(({ record }) => record)
   }
 
+  /** False for an agent of this node that others are not to find: nothing of it may be told to other peers. */
+  isListed(address: string): boolean {
+    return !this.#unlisted.has(address)
+  }
+
   /** Whether an agent of this node is there now. */
   isAttached(address: string): boolean {
     return this.#agents.isAttached(address)

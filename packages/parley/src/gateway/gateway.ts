@@ -319,8 +319,9 @@ export class Gateway implements NodeCarrier {
 
   /** A relay client's contact peer serves the cards of its agent while that is away. */
   async #publish(address: string): Promise<void> {
-    const { contact } = this.#parts.host
-    if (contact === undefined) return
+    const { host, router } = this.#parts
+    const { contact } = host
+    if (contact === undefined || !router.isListed(address)) return
     const { signal } = this.#abort
     try {
       const served = await this.directory.publish(address, [contact], signal)

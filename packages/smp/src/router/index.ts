@@ -1,5 +1,6 @@
 export { IdentityError } from './identity-folder.ts'
 export type { RouterCertificates, RouterEvent, SmpRouterOptions } from './options.ts'
+export type { ObservedBlock, SessionObserver } from './session-observer.ts'
 export { type ConnectionInspection, type RouterInspection, SmpRouter } from './smp-router.ts'
 export { SCHEMA_VERSION } from './sqlite/schema.ts'
 export { DATABASE_FILE, SqliteRouterStore } from './sqlite/sqlite-router-store.ts'

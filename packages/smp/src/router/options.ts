@@ -1,4 +1,5 @@
 import type { PrivateKey, SignatureAlgorithm } from '@parley/core/crypto'
+import type { SessionObserver } from './session-observer.ts'
 import type { RouterStore } from './store.ts'
 
 /** Identity and online certificate of a router with their keys. */
@@ -62,4 +63,9 @@ export interface SmpRouterOptions {
   /** Milliseconds since 1970. Default the system's clock. */
   readonly now?: () => number
   readonly log?: (event: RouterEvent) => void
+  /**
+   * For tests and demonstrations: told of what each block of each connection says, inside of all encryption that the
+   * router itself takes part in. Off by default.
+   */
+  readonly observe?: SessionObserver
 }

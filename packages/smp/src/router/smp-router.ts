@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fingerprint } from '@parley/core/certificates'
 import { type BlockConnection, listenTls, type TlsListener } from '@parley/core/transport'
 import { DEFAULT_SMP_PORT, formatSmpServer } from '../protocol/index.ts'
-import { agreeSession, type HandshakeIdentity } from './handshake.ts'
+import { type AgreedSession, agreeSession, type HandshakeIdentity } from './handshake.ts'
 import { openIdentity } from './identity-folder.ts'
 import { expireMessages } from './message-expiry.ts'
 import type { SmpRouterOptions } from './options.ts'
@@ -10,6 +10,7 @@ import { QueueRegistry } from './queue-registry.ts'
 import { RecentMessages } from './recent-messages.ts'
 import { type RouterContext, WriteBudget } from './router-context.ts'
 import { failureEvent, Session } from './session.ts'
+import { observedSeal, type SessionObserver } from './session-observer.ts'
 import { SqliteRouterStore } from './sqlite/sqlite-router-store.ts'
 import type { QueueInspection } from './store.ts'
 
@@ -96,7 +97,7 @@ export class SmpRouter implements AsyncDisposable {
         }))
       const identity = { certificates, fingerprint: fingerprint(certificates.identityCertificate) }
       const context = createContext(store, options)
-      const router = new RunningRouter(context, identity, options.handshakeTimeout ?? HANDSHAKE_TIMEOUT)
+      const router = new RunningRouter(context, identity, options)
       await router.expire()
       listener = await listenTls({
         host: options.host,
@@ -190,11 +191,19 @@ class RunningRouter {
   readonly stop = new AbortController()
   readonly #identity: HandshakeIdentity
   readonly #handshakeTimeout: number
+  readonly #observe: SessionObserver | undefined
+  /** Connections that were observed. */
+  #observed = 0
 
-  constructor(context: RouterContext, identity: HandshakeIdentity, handshakeTimeout: number) {
+  constructor(
+    context: RouterContext,
+    identity: HandshakeIdentity,
+    { handshakeTimeout = HANDSHAKE_TIMEOUT, observe }: Pick<SmpRouterOptions, 'handshakeTimeout' | 'observe'>,
+  ) {
     this.context = context
     this.#identity = identity
     this.#handshakeTimeout = handshakeTimeout
+    this.#observe = observe
   }
 
   /** Serves one connection until it ends. */
@@ -202,7 +211,7 @@ class RunningRouter {
     const { log } = this.context
     let session: Session
     try {
-      session = new Session(this.context, connection, await this.#agree(connection))
+      session = new Session(this.context, connection, this.#observedSession(await this.#agree(connection)))
     } catch (error) {
       connection.close()
       log({ event: 'handshakeFailed', reason: reasonOf(error) })
@@ -236,7 +245,12 @@ class RunningRouter {
     }
   }
 
-  async #agree(connection: BlockConnection) {
+  #observedSession(session: AgreedSession): AgreedSession {
+    if (!this.#observe) return session
+    return { ...session, seal: observedSeal(session.seal, ++this.#observed, this.#observe) }
+  }
+
+  async #agree(connection: BlockConnection): Promise<AgreedSession> {
     const timeout = new AbortController()
     const timer = setTimeout(() => timeout.abort(new Error('handshake timeout')), this.#handshakeTimeout)
     try {

@@ -18,6 +18,7 @@ import type { PeerLimits } from '../limits.ts'
 import { circuitTransport } from '../relay-v1/circuit-transport.ts'
 import type { PeerTimeouts } from '../timeouts.ts'
 import { tls } from '../tls/encrypter.ts'
+import type { StreamObserver } from '../tls/stream-observer.ts'
 import type { ConnectionLimits } from './connection-limits.ts'
 import { orderConnections } from './connection-order.ts'
 import { QUIET_LOGGER } from './quiet-logger.ts'
@@ -41,6 +42,8 @@ export interface NodeInit {
   readonly connectionLimits: ConnectionLimits
   readonly logger?: ComponentLogger | undefined
   readonly metrics?: Libp2pOptions['metrics'] | undefined
+  /** Sees all connections from inside of their encryption; TLS alone is offered then. */
+  readonly observe?: StreamObserver | undefined
 }
 
 /** Parts of libp2p that have no place in its outer interface. */
@@ -65,7 +68,7 @@ export interface Libp2pNode {
  * AutoNAT; circuit relay v2, and dialling through v1; kad-dht for the routing table. `spec/acn-libp2p.md §4` says what each setting is for.
  */
 export async function createNode(init: NodeInit): Promise<Libp2pNode> {
-  const { listen, announce, limits, timeouts, connectionLimits, logger, metrics } = init
+  const { listen, announce, limits, timeouts, connectionLimits, logger, metrics, observe } = init
   const node = await createLibp2p({
     start: false,
     privateKey: privateKeyFromRaw(Uint8Array.from(init.privateKey)),
@@ -77,7 +80,7 @@ export async function createNode(init: NodeInit): Promise<Libp2pNode> {
       announce: listen ? [formatPeerAddress({ protocol: 'dns4', ...(announce ?? listen) })] : [],
     },
     transports: [tcp({ backlog: limits.pendingConnections }), circuitTransport()],
-    connectionEncrypters: [tls(), noise()],
+    connectionEncrypters: observe ? [tls(observe)] : [tls(), noise()],
     streamMuxers: [
       yamux({
         maxInboundStreams: limits.streamsPerConnection,

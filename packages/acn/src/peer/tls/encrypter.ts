@@ -12,8 +12,9 @@ import {
   UnexpectedPeerError,
 } from '@libp2p/interface'
 import { certificateOf, isSamePeer, peerOfCertificate } from './peer-identity.ts'
-import { SecuredStream } from './secured-stream.ts'
+import { type BytesObserver, SecuredStream } from './secured-stream.ts'
 import { StreamDuplex } from './stream-duplex.ts'
+import type { StreamObserver } from './stream-observer.ts'
 
 /** Said in ALPN by those who negotiate the muxer afterwards. */
 const NO_EARLY_MUXER = 'libp2p'
@@ -35,10 +36,14 @@ export class TlsEncrypter implements ConnectionEncrypter {
   readonly [Symbol.toStringTag] = '@parley/acn-tls'
   readonly [serviceCapabilities]: string[] = ['@libp2p/connection-encryption']
   readonly #components: TlsComponents
+  readonly #observe: StreamObserver | undefined
   #context: Promise<SecureContext> | undefined
+  /** Connections that were observed. */
+  #observed = 0
 
-  constructor(components: TlsComponents) {
+  constructor(components: TlsComponents, observe?: StreamObserver) {
     this.#components = components
+    this.#observe = observe
   }
 
   secureInbound(stream: MessageStream, options?: SecureConnectionOptions): Promise<SecuredConnection> {
@@ -73,12 +78,21 @@ export class TlsEncrypter implements ConnectionEncrypter {
       await handshakeOf(socket, isServer, signal)
       const remotePeer = await verifyPeer(socket, expected)
       const streamMuxer = earlyMuxer(socket, muxers)
-      return { connection: new SecuredStream(stream, socket), remotePeer, ...(streamMuxer && { streamMuxer }) }
+      const connection = new SecuredStream(stream, socket, this.#observerOf(remotePeer))
+      return { connection, remotePeer, ...(streamMuxer && { streamMuxer }) }
     } catch (error) {
       socket.destroy()
       stream.abort(error as Error)
       throw error
     }
+  }
+
+  #observerOf(remotePeer: PeerId): BytesObserver | undefined {
+    const observe = this.#observe
+    if (!observe) return undefined
+    const connection = ++this.#observed
+    const peerId = remotePeer.toString()
+    return (direction, bytes) => observe({ connection, peerId, direction, bytes })
   }
 
   #secureContext(): Promise<SecureContext> {
@@ -137,7 +151,7 @@ function earlyMuxer(
   return typeof alpnProtocol === 'string' ? muxers?.get(alpnProtocol) : undefined
 }
 
-/** The encrypter, for libp2p's `connectionEncrypters`. */
-export function tls(): (components: TlsComponents) => ConnectionEncrypter {
-  return (components) => new TlsEncrypter(components)
+/** The encrypter, for libp2p's `connectionEncrypters`. @param observe is told of all bytes, for tests and demonstrations */
+export function tls(observe?: StreamObserver): (components: TlsComponents) => ConnectionEncrypter {
+  return (components) => new TlsEncrypter(components, observe)
 }

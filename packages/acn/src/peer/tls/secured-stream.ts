@@ -4,13 +4,17 @@ import type { AbortOptions, MessageStream, StreamCloseEvent } from '@libp2p/inte
 import { AbstractMessageStream, type SendResult } from '@libp2p/utils'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
+/** Is told of what is read and written, in its order. */
+export type BytesObserver = (direction: 'in' | 'out', bytes: Uint8Array) => void
+
 /** The plain side of a TLS connection, as libp2p wants it. Ends together with the stream that carries it. */
 export class SecuredStream extends AbstractMessageStream {
   readonly #carrier: MessageStream
   readonly #socket: TLSSocket
+  readonly #observe: BytesObserver | undefined
   #corked = false
 
-  constructor(carrier: MessageStream, socket: TLSSocket) {
+  constructor(carrier: MessageStream, socket: TLSSocket, observe?: BytesObserver) {
     super({
       log: carrier.log,
       inactivityTimeout: carrier.inactivityTimeout,
@@ -19,7 +23,11 @@ export class SecuredStream extends AbstractMessageStream {
     })
     this.#carrier = carrier
     this.#socket = socket
-    socket.on('data', (bytes: Buffer) => this.onData(bytes))
+    this.#observe = observe
+    socket.on('data', (bytes: Buffer) => {
+      observe?.('in', bytes)
+      this.onData(bytes)
+    })
     socket.on('drain', () => this.safeDispatchEvent('drain'))
     socket.on('error', (error) => carrier.abort(error))
     socket.once('close', () => this.#closeCarrier())
@@ -44,6 +52,7 @@ export class SecuredStream extends AbstractMessageStream {
     let canSendMore = true
     for (const chunk of data) {
       sentBytes += chunk.byteLength
+      this.#observe?.('out', chunk)
       canSendMore = this.#socket.write(chunk)
       if (!canSendMore) break
     }
