@@ -68,7 +68,10 @@ describe('the Python connections of open-aea: in private', { skip, timeout: 900_
 
     const nameOf = new Map(Object.entries(places).map(([name, { address }]) => [address, name]))
     for (const [name, { address }] of Object.entries(places)) {
-      const ways = await waysOf(folderOfNode(name, { first, second, places }), address)
+      const folder = folderOfNode(name, { first, second, places })
+      // That the receiver has it is told a little later.
+      await until(async () => (await waysOf(folder, address)).every(({ state }) => state !== 'sent'))
+      const ways = await waysOf(folder, address)
       for (const { to, way, state } of ways) {
         const receiver = nameOf.get(to)
         if (receiver === undefined) {
@@ -202,6 +205,7 @@ describe('the Python connections of open-aea: in private', { skip, timeout: 900_
     assert.equal(await agents.receive(PLAIN, 3), null)
     for (const [name, { address }] of Object.entries(started)) {
       assert.equal(await agents.state(name), 'connected')
+      await until(async () => (await waysOf(dataFolderOf(direct), address)).every(({ state }) => state !== 'sent'))
       const ways = await waysOf(dataFolderOf(direct), address)
       assert.deepEqual(
         ways.map(({ to, way, state }) => ({ to, way, state })).sort((a, b) => (a.to < b.to ? -1 : 1)),
