@@ -1,6 +1,7 @@
 // Bundles the command line into one file, so that it starts fast: packages/parley/dist/parley.js.
 // Runs in `prepare`, that is after every `npm ci`, with whatever Node npm runs on.
-import { rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const { build } = await import('esbuild').catch((error) => {
@@ -13,7 +14,9 @@ const { build } = await import('esbuild').catch((error) => {
 const parley = new URL('../packages/parley/', import.meta.url)
 const dist = fileURLToPath(new URL('dist/', parley))
 
-await rm(dist, { recursive: true, force: true })
+// `lib/` beside the bundle is the library, which the compiler makes.
+const old = await readdir(dist).catch(() => [])
+for (const name of old) if (name !== 'lib') await rm(join(dist, name), { recursive: true, force: true })
 await build({
   entryPoints: {
     parley: fileURLToPath(new URL('src/cli/main.ts', parley)),

@@ -11,7 +11,7 @@ const publint = ['publint/src/cli.js', '--strict']
 const attw = ['@arethetypeswrong/cli/dist/index.js', '--profile', 'esm-only', '--pack', '.']
 
 const checks = [...LIBRARIES, 'parley'].map((name) => ({ name, tool: publint }))
-for (const name of LIBRARIES) checks.push({ name, tool: attw })
+for (const name of [...LIBRARIES, 'parley']) checks.push({ name, tool: attw })
 
 let failed = 0
 for (const { name, tool } of checks) {

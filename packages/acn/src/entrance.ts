@@ -99,6 +99,8 @@ export type PendingItem =
       readonly type: 'envelope'
       /** The encoded envelope. */
       readonly bytes: Uint8Array
+      /** It came by the node's carrier and not through the network. */
+      readonly isCarried?: boolean
     })
   | (PendingBase & { readonly type: 'report'; readonly report: DeliveryReport })
 

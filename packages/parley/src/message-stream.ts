@@ -21,10 +21,12 @@ export interface ParleyMessage {
 /** A message that could not be delivered. */
 export type NotDeliveredMessage = Extract<AcnClientEvent, { type: 'notDelivered' }>
 
+type EnvelopeEvent = Extract<AcnClientEvent, { type: 'envelope' }>
+
 /** What of an attached agent's events is for the application. */
 export interface MessageStreamOptions {
   /** Which way an envelope came. */
-  readonly wayOf: (id: string | undefined) => ParleyMessage['way'] | Promise<ParleyMessage['way']>
+  readonly wayOf: (event: EnvelopeEvent) => ParleyMessage['way'] | Promise<ParleyMessage['way']>
   /** Called while messages are read. */
   readonly onNotDelivered: (event: NotDeliveredMessage) => void
 }
@@ -41,7 +43,7 @@ export async function* messagesOf(
     const { sender, protocolId, message } = event.envelope
     const done = () => event.acknowledge()
     const text = decodeText(protocolId, message)
-    yield { id, from: sender, text, bytes: message, protocolId, way: await wayOf(id), done }
+    yield { id, from: sender, text, bytes: message, protocolId, way: await wayOf(event), done }
     done()
   }
 }

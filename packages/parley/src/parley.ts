@@ -7,7 +7,7 @@ import { type HostPort, parsePeerAddress } from '@parley/acn/protocol'
 import { createRecord, ledgerOf } from '@parley/acn/record'
 import { Agent, type AgentOptions } from '@parley/agent'
 import { type Attachment, ledgerSigner } from './card/index.ts'
-import type { RequestPolicy } from './channel/index.ts'
+import { ChannelError, type RequestPolicy } from './channel/index.ts'
 import type { FindOptions, FoundCard } from './directory/index.ts'
 import type { Gateway, PrivateMode } from './gateway/gateway.ts'
 import { GatewayMaker } from './gateway/gateway-maker.ts'
@@ -55,6 +55,16 @@ export interface ParleyOptions {
   readonly agent?: Pick<AgentOptions, 'config' | 'network'>
   readonly host?: AcnNodeOptions['host']
   readonly log?: (level: 'info' | 'warning', line: string) => void
+  readonly signal?: AbortSignal
+}
+
+/** How somebody is connected to. */
+export interface ConnectOptions {
+  /**
+   * When no card is found, the agent itself is asked, in an envelope: its peers and all on the way see who asks whom. It
+   * answers only those that it can find. Default false.
+   */
+  readonly askAgent?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -144,6 +154,7 @@ export class Parley implements AsyncDisposable {
       lookup,
       policy: options.policy,
       signers: new Map([[record.address, signer]]),
+      ...(!listed && { unlisted: new Set([record.address]) }),
       ...(options.log && { log: options.log }),
     }))
     const node = await AcnNode.start(
@@ -197,10 +208,12 @@ export class Parley implements AsyncDisposable {
    * Finds an address and opens a private channel with it, unless there is one.
    * @throws ParleyError NOT_FOUND, NO_CHANNEL; DirectoryError; the signal's reason
    */
-  async connect(address: string, { signal }: { readonly signal?: AbortSignal } = {}): Promise<Peer> {
+  async connect(address: string, { askAgent = false, signal }: ConnectOptions = {}): Promise<Peer> {
     const { channels } = this.#gateway
-    const found = await this.#gateway.find(address, signal)
+    let found = await this.#gateway.find(address, signal)
+    if (!found && askAgent) found = await this.#gateway.askByEnvelope(this.address, address, signal)
     if (!found) throw new ParleyError('NOT_FOUND', `no contact card of ${address} was found`)
+    await this.#gateway.whenReady(this.address, READY_TIME)
     if (channels.hasChannel(this.address, address) === 'open') return new Peer(this, found)
     const opened = Promise.withResolvers<void>()
     const stop = channels.on('opened', ({ local, peer }) => {
@@ -210,8 +223,15 @@ export class Parley implements AsyncDisposable {
     const both = signal ? AbortSignal.any([signal, time.signal]) : time.signal
     try {
       await channels.open(this.address, address, found.card)
-      const isLate = await Promise.race([opened.promise, sleep(CONNECT_TIME, true, { signal: both })])
+      // It may have been opened by the other side meanwhile.
+      const isOpen = channels.hasChannel(this.address, address) === 'open'
+      const late = sleep(CONNECT_TIME, true, { signal: both }).catch(() => true)
+      const isLate = !isOpen && (await Promise.race([opened.promise, late]))
+      signal?.throwIfAborted()
       if (isLate) throw new ParleyError('NO_CHANNEL', `${address} did not answer in time; the request goes on`)
+    } catch (error) {
+      if (!(error instanceof ChannelError)) throw error
+      throw new ParleyError('NO_CHANNEL', `no channel with ${address}: ${error.message}`, { cause: error })
     } finally {
       stop()
       time.abort()
@@ -241,7 +261,7 @@ export class Parley implements AsyncDisposable {
   /** Messages, in order of each sender. */
   messages(): AsyncGenerator<ParleyMessage, void, void> {
     return messagesOf(this.#client.events, {
-      wayOf: (id) => (id !== undefined && this.#gateway.cameByChannel(id) ? 'private' : 'plain'),
+      wayOf: ({ isCarried }) => (isCarried ? 'private' : 'plain'),
       onNotDelivered: (event) => {
         for (const tell of this.#failureListeners) tell(event)
       },

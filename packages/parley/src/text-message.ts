@@ -27,20 +27,25 @@ export function encodeText(text: string): Uint8Array {
   return new BinaryWriter().tag(2, WireType.LengthDelimited).bytes(dialogue).finish()
 }
 
-/** The text of a message: of a text message, or of bytes that are UTF-8; undefined when it is neither. */
+/**
+ * The text of a message: of a text message, or of bytes that are UTF-8; undefined when it is neither, such as another
+ * message of the same protocol.
+ */
 export function decodeText(protocolId: string, message: Uint8Array): string | undefined {
-  const content = protocolId === TEXT_PROTOCOL ? contentOf(message) : undefined
+  const dialogue = protocolId === TEXT_PROTOCOL ? fieldOf(message, 2) : undefined
+  const content = dialogue ? contentOf(dialogue) : message
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(content ?? message)
+    return content && new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content)
   } catch {
     return undefined
   }
 }
 
-function contentOf(message: Uint8Array): Uint8Array | undefined {
-  let bytes: Uint8Array | undefined = message
-  for (const field of [2, 5, 5, 1]) bytes = bytes && fieldOf(bytes, field)
-  return bytes
+function contentOf(dialogue: Uint8Array): Uint8Array | undefined {
+  const message = fieldOf(dialogue, 5)
+  const bytes = message && fieldOf(message, 5)
+  // A field without contents is left out.
+  return bytes && (fieldOf(bytes, 1) ?? new Uint8Array())
 }
 
 /** The last field of this number that holds bytes; undefined when there is none, or these are no fields. */

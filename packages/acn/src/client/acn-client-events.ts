@@ -7,6 +7,8 @@ export interface EnvelopeEvent {
   readonly envelope: Envelope
   /** The envelope's name on its whole way; absent when the node is not Parley. */
   readonly id?: EnvelopeId
+  /** It came by the carrier of the node, a private channel. Only a node in the same process tells. */
+  readonly isCarried?: boolean
   /**
    * Tells the node that the agent has it. Only where the client acknowledges `manual`: there the node gives an envelope
    * again, in a later session, until this is called; otherwise the node knows already and this does nothing.

@@ -29,8 +29,9 @@ export class Inbox implements EntryHandler {
     this.#acknowledgement = acknowledgement
   }
 
-  onEnvelope(bytes: Uint8Array, id: EnvelopeId | undefined): Promise<StatusBody> {
-    return id === undefined ? this.#accept(bytes, id) : this.#once(id, () => this.#accept(bytes, id))
+  onEnvelope(bytes: Uint8Array, id: EnvelopeId | undefined, isCarried = false): Promise<StatusBody> {
+    const accept = () => this.#accept(bytes, id, isCarried)
+    return id === undefined ? accept() : this.#once(id, accept)
   }
 
   async onReport(report: WireReport, id: EnvelopeId): Promise<void> {
@@ -55,12 +56,13 @@ export class Inbox implements EntryHandler {
     return answer
   }
 
-  async #accept(bytes: Uint8Array, id: EnvelopeId | undefined): Promise<StatusBody> {
+  async #accept(bytes: Uint8Array, id: EnvelopeId | undefined, isCarried: boolean): Promise<StatusBody> {
     const { promise, resolve } = Promise.withResolvers<StatusBody>()
     const event: EnvelopeEvent = {
       type: 'envelope',
       envelope: readEnvelope(bytes),
       ...(id !== undefined && { id }),
+      ...(isCarried && { isCarried }),
       acknowledge: () => resolve(SUCCESS),
       refuse: (code, text) => resolve({ code, msgs: [text] }),
     }

@@ -2,7 +2,7 @@ import { AcnConnectionError } from '../entrance/connection-error.ts'
 import type { Entry, EntryConnection, EntryHandler } from '../entrance/entry.ts'
 import { MAX_ENVELOPE_LENGTH } from '../entrance/entry.ts'
 import type { AgentSession, EntranceHandler, PendingItem, PendingSource } from '../entrance.ts'
-import { type AgentRecord, decodeEnvelope, STATUS, type StatusBody } from '../protocol/index.ts'
+import { AcnStatusError, type AgentRecord, decodeEnvelope, STATUS, type StatusBody } from '../protocol/index.ts'
 import type { EnvelopeId } from '../store/index.ts'
 
 /** Envelopes that may be without an answer at a time. */
@@ -39,6 +39,9 @@ export class NodeEntry implements Entry {
   }
 }
 
+/** The connection of each agent to each node, by address: a new one takes the place of the old one. */
+const CONNECTIONS = new WeakMap<EntranceHandler, Map<string, NodeConnection>>()
+
 class NodeConnection implements EntryConnection {
   readonly isParley = true
   readonly window: number = WINDOW
@@ -49,7 +52,8 @@ class NodeConnection implements EntryConnection {
   readonly #session: AgentSession
   readonly #stop = new AbortController()
   readonly #ended = Promise.withResolvers<void>()
-  #source: PendingSource | undefined
+  #giving: Promise<void> = Promise.resolve()
+  #isRegistered = false
 
   constructor(options: NodeEntryOptions, handler: EntryHandler) {
     this.#options = options
@@ -77,49 +81,70 @@ class NodeConnection implements EntryConnection {
 
   /** @throws AcnStatusError when the node refuses the agent */
   async register(): Promise<void> {
-    await this.#options.handler.onRegister(this.#session)
-    if (this.#options.sendsOnly) return
-    const source = this.#options.handler.pending(this.#session)
-    this.#source = source
-    void this.#give(source)
+    const { handler, sendsOnly = false } = this.#options
+    await handler.onRegister(this.#session)
+    this.#isRegistered = true
+    if (sendsOnly) return
+    const { address } = this.#session
+    const connections = CONNECTIONS.get(handler) ?? new Map<string, NodeConnection>()
+    CONNECTIONS.set(handler, connections)
+    const older = connections.get(address)
+    if (older) older.#end()
+    connections.set(address, this)
+    this.#giving = this.#give(handler.pending(this.#session))
   }
 
   async send(bytes: Uint8Array, id: EnvelopeId): Promise<StatusBody> {
     if (this.#stop.signal.aborted) throw new AcnConnectionError('CLOSED', 'the agent was detached')
     const envelope = decodeEnvelope(bytes)
     const deadline = Date.now() + PATIENCE
-    return this.#options.handler.onEnvelope({ session: this.#session, id, envelope, bytes, deadline })
+    try {
+      return await this.#options.handler.onEnvelope({ session: this.#session, id, envelope, bytes, deadline })
+    } catch (error) {
+      if (error instanceof AcnStatusError) return { code: error.code, msgs: [error.message] }
+      return { code: STATUS.ERROR_GENERIC, msgs: ['the node cannot take it'] }
+    }
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#end()
-    return this.closed
+    await this.#giving
   }
 
-  /** What waits for the agent, one after the other: the agent's own queue is what makes the node wait. */
+  /** What waits for the agent, one after the other: the agent's own queue is what makes the node wait. Never rejects. */
   async #give(source: PendingSource): Promise<void> {
     const { signal } = this.#stop
-    const under = new Set<Promise<void>>()
+    const given = new Set<Promise<void>>()
     try {
       for (let item = await source.next(signal); item; item = await source.next(signal)) {
-        const given = this.#giveOne(item)
-        under.add(given)
-        void given.finally(() => under.delete(given))
-        if (under.size >= WINDOW) await Promise.race(under)
+        const giving: Promise<void> = this.#giveOne(item)
+          // It stays with the node, which has failed to note what became of it.
+          .catch(() => this.#end())
+          .finally(() => given.delete(giving))
+        given.add(giving)
+        if (given.size >= WINDOW) await Promise.race(given)
       }
     } catch {
       // Detached, or the store has failed: what had no answer is given again to the next session.
     }
     this.#end()
-    await Promise.race([Promise.all(under), this.#ended.promise])
+    await Promise.all(given)
+    source.close()
+    this.#options.handler.onDetached?.(this.#session)
   }
 
   async #giveOne(item: PendingItem): Promise<void> {
+    if (this.#stop.signal.aborted) return item.settle({ type: 'unsent' })
     const given =
       item.type === 'envelope'
-        ? this.#handler.onEnvelope(item.bytes, item.id)
+        ? this.#handler.onEnvelope(item.bytes, item.id, item.isCarried)
         : this.#handler.onReport(item.report, item.id).then(() => ({ code: STATUS.SUCCESS, msgs: [] }))
-    const answer = await Promise.race([given.catch(() => undefined), this.closed.then(() => undefined)])
+    const answered = given.catch((error: unknown) =>
+      error instanceof AcnStatusError && error.code !== STATUS.ERROR_AGENT_NOT_READY
+        ? { code: error.code, msgs: [error.message] }
+        : undefined,
+    )
+    const answer = await Promise.race([answered, this.closed.then(() => undefined)])
     await item.settle(answer ? { type: 'answered', status: answer } : { type: 'interrupted' })
   }
 
@@ -127,10 +152,8 @@ class NodeConnection implements EntryConnection {
     if (this.#stop.signal.aborted) return
     this.#stop.abort(new AcnConnectionError('CLOSED', 'the agent was detached'))
     this.#ended.resolve()
-    // After the items were settled, which happens when `closed` resolves.
-    setImmediate(() => {
-      this.#source?.close()
-      this.#options.handler.onDetached?.(this.#session)
-    })
+    const connections = CONNECTIONS.get(this.#options.handler)
+    const { address } = this.#session
+    if (this.#isRegistered && connections?.get(address) === this) connections.delete(address)
   }
 }

@@ -4,8 +4,11 @@ import type { WireReport } from './extension.ts'
 
 /** What an agent does with what its node gives it. */
 export interface EntryHandler {
-  /** An envelope, in order; its status answers the node. The id is absent when the node is not Parley. */
-  onEnvelope(bytes: Uint8Array, id: EnvelopeId | undefined): Promise<StatusBody>
+  /**
+   * An envelope, in order; its status answers the node. The id is absent when the node is not Parley.
+   * @param isCarried it came by the carrier of the node, which is in this process
+   */
+  onEnvelope(bytes: Uint8Array, id: EnvelopeId | undefined, isCarried?: boolean): Promise<StatusBody>
   /** A Parley node reports an envelope that it gave up. */
   onReport(report: WireReport, id: EnvelopeId): Promise<void>
 }

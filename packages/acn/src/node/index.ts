@@ -1,4 +1,5 @@
 export type {
+  CarriedEnd,
   CarriedEnvelope,
   CarriedInVain,
   Carrying,

@@ -5,6 +5,9 @@ import { bech32 } from '@scure/base'
 import type { Ledger } from './ledger-type.ts'
 import { SECP256K1_SIGNATURE_LENGTH, secp256k1PublicKey, signSha256, verifySha256 } from './secp256k1.ts'
 
+/** Bytes of an address, and characters that are looked at. */
+const ADDRESS_LENGTH = 20
+const MAX_ADDRESS = 90
 const COMPRESSED_KEY = /^0[23][0-9a-fA-F]{64}$/
 /** Base64 of 64 bytes: 88 characters, padded. */
 const SIGNATURE = /^[A-Za-z0-9+/]{86}==$/
@@ -19,6 +22,11 @@ export function bech32Ledger(ledgerId: string, prefix: string): Ledger {
     addressOf(publicKey) {
       const key = readKey(publicKey)
       return key && bech32.encode(prefix, bech32.toWords(ripemd160(hash('sha256', key, 'buffer'))))
+    },
+    readAddress(text) {
+      const decoded = bech32.decodeUnsafe(text, MAX_ADDRESS)
+      const isOne = decoded?.prefix === prefix && bech32.fromWordsUnsafe(decoded.words)?.length === ADDRESS_LENGTH
+      return isOne ? text.toLowerCase() : undefined
     },
     verify(publicKey, message, signature) {
       const key = readKey(publicKey)

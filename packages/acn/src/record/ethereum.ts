@@ -20,6 +20,13 @@ export const ethereum: Ledger = {
     const key = readKey(publicKey)
     return key && checksummed(keccak_256(key).subarray(-ADDRESS_LENGTH))
   },
+  readAddress(text) {
+    if (!/^0x[0-9a-fA-F]{40}$/.test(text)) return undefined
+    const address = checksummed(Buffer.from(text.slice(2), 'hex'))
+    // In one case there is no checksum to be wrong.
+    const isPlain = /^0x([0-9a-f]{40}|[0-9A-F]{40})$/.test(text)
+    return isPlain || text === address ? address : undefined
+  },
   verify(publicKey, message, signature) {
     const key = readKey(publicKey)
     const match = SIGNATURE.exec(signature)

@@ -1,5 +1,5 @@
 export { type GoRecordStore, readGoRecordStore, writeGoRecordStore } from './go-record-store.ts'
-export { LEDGERS, type Ledger, ledgerOf } from './ledger.ts'
+export { LEDGERS, type Ledger, ledgerOf, readLedgerAddress } from './ledger.ts'
 export { PeerKey, verifyPeerSignature } from './peer-key.ts'
 export {
   isNewerRegistration,

@@ -7,6 +7,8 @@ export interface Ledger {
   readonly ledgerId: string
   /** The address of a public key; undefined when the text is no public key of this ledger. */
   addressOf(publicKey: string): string | undefined
+  /** An address as the network writes it, from one that a person wrote; undefined when the text is none. */
+  readAddress(text: string): string | undefined
   /** Whether the signature over `message` is the key's. Never throws, whatever the texts are. */
   verify(publicKey: string, message: Uint8Array, signature: string): boolean
   /**

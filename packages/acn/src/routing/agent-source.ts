@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { AgentSession, DeliveryOutcome, PendingItem, PendingSource } from '../entrance.ts'
-import type { StoredNotDelivered } from '../store/index.ts'
+import { CARRIED, type StoredNotDelivered } from '../store/index.ts'
 import { Bell } from './bell.ts'
 import type { QueuedEnvelope } from './holding.ts'
 import type { QueueReader } from './queue-reader.ts'
@@ -94,8 +94,9 @@ export class AgentSource implements PendingSource {
   }
 
   #envelopeItem(envelope: QueuedEnvelope): PendingItem {
-    const { id, bytes } = envelope
-    return { type: 'envelope', id, bytes, settle: (outcome) => this.#options.onSettled(envelope, outcome) }
+    const { id, bytes, source } = envelope
+    const isCarried = source === CARRIED
+    return { type: 'envelope', id, bytes, isCarried, settle: (outcome) => this.#options.onSettled(envelope, outcome) }
   }
 
   /** What is not answered is read again by the next session's reader; its name is the same then. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { decodeEnvelope, STATUS, type StatusBody, SUCCESS_MESSAGE } from '../protocol/index.ts'
+import { decodeEnvelope, STATUS } from '../protocol/index.ts'
 import {
   type AcnStore,
   CARRIED,
@@ -8,84 +8,67 @@ import {
   type NewEnvelope,
   type SeenAs,
 } from '../store/index.ts'
-import type { CarriedInVain, FromCarrier } from './carrier.ts'
+import { type CarriedEnd, type CarriedInVain, carriedScope, type FromCarrier } from './carrier.ts'
 import type { LocalAgents } from './local-agents.ts'
 import type { Outcomes } from './outcomes.ts'
-import type { QueueAdmission } from './queue-admission.ts'
 
 /** What carried envelopes are handled with. */
 export interface CarriedOptions {
   readonly store: AcnStore
   readonly agents: LocalAgents
-  readonly admission: QueueAdmission
   readonly outcomes: Outcomes
   enqueue(envelope: NewEnvelope, deadline: number, seen: SeenAs): Promise<EnqueueOutcome>
 }
 
-const SUCCESS: StatusBody = SUCCESS_MESSAGE.body ?? { code: STATUS.SUCCESS, msgs: [] }
-const GONE: StatusBody = { code: STATUS.ERROR_UNKNOWN_AGENT_ADDRESS, msgs: ['the agent is not here'] }
-const FULL: StatusBody = { code: STATUS.ERROR_AGENT_NOT_READY, msgs: ['nothing more can be stored for the agent'] }
-/** How long a carried envelope waits for a place before its carrier is asked to come again, ms. */
-const PATIENCE = 60_000
+/** An envelope waits for a place for as long as it takes, ms: those behind it must not go first. Timers hold no more. */
+const PATIENCE = 2 ** 31 - 1
 
 /** Envelopes that come and go by the carrier: those that come are given to their agents as all others are. */
 export class Carried {
   readonly #options: CarriedOptions
   /** Those who wait to hear what became of an envelope for an agent of this node. */
-  readonly #waiting = new Map<string, PromiseWithResolvers<StatusBody>>()
+  readonly #waiting = new Map<string, PromiseWithResolvers<CarriedEnd>>()
 
   constructor(options: CarriedOptions) {
     this.#options = options
   }
 
   /**
-   * Takes an envelope for an agent of this node, once, and waits for what becomes of it.
-   * @returns the agent's status; ERROR_UNKNOWN_AGENT_ADDRESS when it has gone elsewhere without the envelope;
-   *   ERROR_AGENT_NOT_READY when there is no room for it
+   * Takes an envelope for an agent of this node, once, and waits for what becomes of it. Called in the order of a pair,
+   * without waiting for those before.
+   * @throws StoreError
    */
-  async receive({ id, to, sender, bytes }: FromCarrier): Promise<StatusBody> {
-    const { agents, enqueue } = this.#options
-    if (!agents.get(to)) return GONE
+  async receive({ id, to, sender, bytes }: FromCarrier): Promise<CarriedEnd> {
+    if (!this.#options.agents.isHere(to)) return { type: 'gone' }
     const name = nameOf(to, sender, id)
     const known = this.#waiting.get(name)
     if (known) return known.promise
-    const settled = Promise.withResolvers<StatusBody>()
+    const settled = Promise.withResolvers<CarriedEnd>()
     this.#waiting.set(name, settled)
     const receivedAt = Date.now()
     const envelope = { id, to, sender, bytes, source: CARRIED, receivedAt }
-    const outcome = await enqueue(envelope, receivedAt + PATIENCE, { scope: `${CARRIED} ${sender}`, id })
-    if (!outcome.accepted) {
-      const isWaiting = outcome.reason === 'duplicate' && (await this.#isStored(to, sender, id))
-      if (!isWaiting) this.#settle(name, outcome.reason === 'duplicate' ? SUCCESS : FULL)
+    try {
+      const outcome = await this.#options.enqueue(envelope, receivedAt + PATIENCE, { scope: carriedScope(sender), id })
+      const end = outcome.accepted ? undefined : await this.#endOf(envelope, outcome.reason)
+      if (end) this.settled(to, sender, id, end)
+    } catch (error) {
+      this.#waiting.delete(name)
+      settled.reject(error)
     }
     return settled.promise
   }
 
-  /** An envelope for an agent of this node was delivered, or given up with a status. */
-  settled(to: string, sender: string, id: EnvelopeId, status?: StatusBody): void {
-    this.#settle(nameOf(to, sender, id), status ?? SUCCESS)
-  }
-
-  /** An agent has gone elsewhere: what it has not taken is not kept here, those who carried it send it there. */
-  async drop(to: string): Promise<void> {
-    const { store, admission } = this.#options
-    for (let after = 0; ; ) {
-      const page = await store.pending(to, { after, limit: 1000 })
-      const carried = page.filter(({ source }) => source === CARRIED)
-      await store.delivered(carried.map(({ number }) => number))
-      for (const { sender, id, bytes } of carried) {
-        admission.leave({ to, sender, size: bytes.length })
-        this.#settle(nameOf(to, sender, id), GONE)
-      }
-      const last = page.at(-1)
-      if (!last) return
-      after = last.number
-    }
+  /** An envelope for an agent of this node has come to its end. */
+  settled(to: string, sender: string, id: EnvelopeId, end: CarriedEnd): void {
+    const name = nameOf(to, sender, id)
+    this.#waiting.get(name)?.resolve(end)
+    this.#waiting.delete(name)
   }
 
   /**
-   * Sends an envelope in the name of an agent of this node, by the network's own way or another.
-   * @throws DecodeError when the bytes are none
+   * Sends an envelope in the name of an agent of this node, by the network's own way or another; nothing when the agent
+   * is not here, or there is no room.
+   * @throws DecodeError when the bytes are none; StoreError
    */
   async send(bytes: Uint8Array): Promise<void> {
     const { to, sender } = decodeEnvelope(bytes)
@@ -108,6 +91,20 @@ export class Carried {
     return this.#options.outcomes.carriedInVain(given)
   }
 
+  /** What one that was not queued has come to; undefined when it waits already. */
+  async #endOf(
+    { id, to, sender }: Pick<NewEnvelope, 'id' | 'to' | 'sender'>,
+    reason: (EnqueueOutcome & { accepted: false })['reason'],
+  ): Promise<CarriedEnd | undefined> {
+    if (reason === 'invalid') return { type: 'refused', code: STATUS.ERROR_DECODE }
+    if (reason !== 'duplicate') return { type: 'later' }
+    if (await this.#isStored(to, sender, id)) return undefined
+    // It came before: whoever carries it had not noted how that ended.
+    const given = await this.#options.store.listNotDelivered({ id })
+    const refused = given.find((record) => record.to === to && record.sender === sender)
+    return refused ? refusedWith(refused.status) : { type: 'taken' }
+  }
+
   async #isStored(to: string, sender: string, id: EnvelopeId): Promise<boolean> {
     for (let after = 0; ; ) {
       const page = await this.#options.store.pendingOfPair(to, sender, { after, limit: 1000 })
@@ -117,11 +114,11 @@ export class Carried {
       after = last.number
     }
   }
+}
 
-  #settle(name: string, status: StatusBody): void {
-    this.#waiting.get(name)?.resolve(status)
-    this.#waiting.delete(name)
-  }
+/** What those hear who gave an envelope that was given up. */
+export function refusedWith(status: number | undefined): CarriedEnd {
+  return { type: 'refused', code: status ?? STATUS.ERROR_AGENT_NOT_READY }
 }
 
 function nameOf(to: string, sender: string, id: EnvelopeId): string {

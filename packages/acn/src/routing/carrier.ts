@@ -1,5 +1,5 @@
 import type { AgentRecord, Envelope } from '../protocol/index.ts'
-import type { EnvelopeId, NotDeliveredReason } from '../store/index.ts'
+import { CARRIED, type EnvelopeId, type NotDeliveredReason } from '../store/index.ts'
 
 /** An envelope that may go another way than through the network. Times in ms since 1970. */
 export interface CarriedEnvelope {
@@ -29,15 +29,21 @@ export interface EnvelopeCarrier {
    * @throws the signal's reason; anything else counts as `later`
    */
   carry(envelope: CarriedEnvelope, signal: AbortSignal): Promise<Carrying>
-  /** Whether envelopes of a pair may be offered before the one before them was answered. */
-  takesInTurn(sender: string, to: string): boolean
+  /**
+   * The way on which envelopes of a pair go for now: those are offered without waiting for the answer to the one before.
+   * Undefined when that is still to be decided, or again: one is offered then, after all before it have arrived or failed.
+   */
+  wayOf(sender: string, to: string): 'carried' | 'plain' | undefined
   /**
    * Whether an envelope is for the carrier itself and not for its receiver, which gets nothing of it then.
    * @param from `agent` of this node, or another `peer`
    */
   takes(envelope: Envelope, from: 'agent' | 'peer'): boolean
-  /** An agent is registered at this node, attached or away. */
-  onRegistered(record: AgentRecord): void
+  /**
+   * An agent is registered at this node, attached or away.
+   * @param isListed false for one that others are not to find: nothing of it may be told to other peers
+   */
+  onRegistered(record: AgentRecord, isListed: boolean): void
   /** An agent of this node has gone to another peer. */
   onMoved(address: string): void
   /** A relay client has come to another contact. */
@@ -52,6 +58,17 @@ export interface FromCarrier {
   readonly bytes: Uint8Array
 }
 
+/** What became of an envelope that came by the carrier. */
+export type CarriedEnd =
+  /** The agent has it. */
+  | { readonly type: 'taken' }
+  /** It was given up for good: the agent does not take it, or its time was over. */
+  | { readonly type: 'refused'; readonly code: number }
+  /** The agent has gone elsewhere without it: it is not kept here, those who carried it send it there. */
+  | { readonly type: 'gone' }
+  /** There is no place for it now. */
+  | { readonly type: 'later' }
+
 /** What a carrier tells of an envelope that it had and gave up. */
 export interface CarriedInVain {
   readonly id: EnvelopeId
@@ -61,4 +78,9 @@ export interface CarriedInVain {
   readonly reason: NotDeliveredReason
   /** Status code that ended it, when one was received. */
   readonly status?: number
+}
+
+/** Scope in which ids of envelopes that came by the carrier are remembered. */
+export function carriedScope(sender: string): string {
+  return `${CARRIED} ${sender}`
 }

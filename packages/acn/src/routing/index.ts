@@ -1,5 +1,6 @@
 export type { Carried } from './carried.ts'
 export type {
+  CarriedEnd,
   CarriedEnvelope,
   CarriedInVain,
   Carrying,

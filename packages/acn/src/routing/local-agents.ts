@@ -11,6 +11,8 @@ export interface LocalAgent {
   kind: RegistrationKind
   record: AgentRecord
   readonly sources: Set<AgentSource>
+  /** It has gone to another peer since it was last here. */
+  hasMoved: boolean
   /** Milliseconds since 1970; while no session is there. */
   awaySince: number
   /** Milliseconds since 1970 at which it was last here with a fresh proof; 0 when it never was. */
@@ -53,7 +55,7 @@ export class LocalAgents {
   ensure(record: AgentRecord, kind: RegistrationKind): LocalAgent {
     let agent = this.#agents.get(record.address)
     if (!agent) {
-      agent = { kind, record, sources: new Set(), awaySince: Date.now(), provenAt: 0, toldAgainAt: 0 }
+      agent = { kind, record, sources: new Set(), hasMoved: false, awaySince: Date.now(), provenAt: 0, toldAgainAt: 0 }
       this.#agents.set(record.address, agent)
       if (kind === 'relay') this.#relayClients++
     }
@@ -69,8 +71,15 @@ export class LocalAgents {
     this.#relayClients += Number(kind === 'relay') - Number(agent.kind === 'relay')
     agent.kind = kind
     agent.record = record
+    agent.hasMoved = false
     agent.provenAt = provenAt
     return agent
+  }
+
+  /** Whether an agent is registered with an entrance of this node, attached or away, and has not gone elsewhere. */
+  isHere(address: string): boolean {
+    const agent = this.#agents.get(address)
+    return agent !== undefined && agent.kind !== 'relay' && !agent.hasMoved
   }
 
   /** Whether a session of the agent is there. */
@@ -97,6 +106,7 @@ export class LocalAgents {
       if (supersedes(source.session, other.session)) other.session.detach('superseded')
     }
     agent.sources.add(source)
+    agent.hasMoved = false
     choose(agent)
   }
 

@@ -1,7 +1,7 @@
 import type { DeliveryOutcome } from '../entrance.ts'
-import { STATUS, type StatusBody } from '../protocol/index.ts'
 import { type AcnStore, CARRIED, type EnvelopeId, type NewEnvelope, type NotDeliveredReason } from '../store/index.ts'
-import type { CarriedInVain } from './carrier.ts'
+import { refusedWith } from './carried.ts'
+import { type CarriedEnd, type CarriedInVain, carriedScope } from './carrier.ts'
 import type { Holding, QueuedEnvelope } from './holding.ts'
 import type { LocalAgents } from './local-agents.ts'
 import type { RoutingObserver } from './observer.ts'
@@ -15,8 +15,8 @@ export interface OutcomesOptions {
   readonly admission: QueueAdmission
   readonly holding: Holding
   readonly observer: RoutingObserver
-  /** Told when an envelope was delivered, or given up: with the status then. */
-  readonly onSettled: (to: string, sender: string, id: EnvelopeId, status?: StatusBody) => void
+  /** Told when an envelope has come to its end. */
+  readonly onSettled: (to: string, sender: string, id: EnvelopeId, end: CarriedEnd) => void
 }
 
 /** What becomes of envelopes: noted on disk, in the trace and the metrics, and told to those whom it concerns. */
@@ -63,7 +63,7 @@ export class Outcomes {
     await this.#options.holding.delivered(envelope)
     this.#trace(envelope, 'delivered', by)
     this.#leave(envelope, 'delivered')
-    this.#options.onSettled(envelope.to, envelope.sender, envelope.id)
+    this.#options.onSettled(envelope.to, envelope.sender, envelope.id, { type: 'taken' })
   }
 
   /** The carrier has the envelope, and tells later what became of it. */
@@ -72,6 +72,19 @@ export class Outcomes {
     this.#trace(envelope, 'handed over', CARRIED)
     this.#options.observer.carried()
     this.#leave(envelope, 'delivered')
+  }
+
+  /** It came by the carrier for an agent that has gone elsewhere: those who carried it send it there, or here again. */
+  async gone(envelope: QueuedEnvelope): Promise<void> {
+    const { holding, store } = this.#options
+    const { id, to, sender } = envelope
+    const number = await holding.numberOf(envelope)
+    // First, so that it is not lost when it comes again.
+    await store.forgetSeen(carriedScope(sender), id)
+    if (number !== undefined) await store.delivered([number])
+    this.#trace(envelope, 'agent has gone', CARRIED)
+    this.#leave(envelope, 'not-delivered')
+    this.#options.onSettled(to, sender, id, { type: 'gone' })
   }
 
   /** The carrier has given an envelope up: its sender, who has heard SUCCESS, is told. */
@@ -95,7 +108,7 @@ export class Outcomes {
     this.#leave(envelope, 'not-delivered')
     this.#report(envelope, given)
     const { to, sender, id } = envelope
-    this.#options.onSettled(to, sender, id, endStatus(status))
+    this.#options.onSettled(to, sender, id, refusedWith(status))
   }
 
   /** Keeps a record of an envelope that was refused before it was queued. */
@@ -119,7 +132,7 @@ export class Outcomes {
         this.endRouting(id, 'not-delivered')
         admission.leave({ to, sender, size })
         this.#report({ id, sender }, { reason: 'expired', at, status })
-        this.#options.onSettled(to, sender, id, endStatus(status))
+        this.#options.onSettled(to, sender, id, refusedWith(status))
       }
       more = expired.length === 1000
     }
@@ -162,9 +175,4 @@ export class Outcomes {
     store.addTrace({ id, at, event: 'not-delivered', detail })
     for (const source of agents.get(sender)?.sources ?? []) source.reportAdded()
   }
-}
-
-/** What those hear who gave an envelope that was given up. */
-function endStatus(status: number | undefined): StatusBody {
-  return { code: status ?? STATUS.ERROR_AGENT_NOT_READY, msgs: [] }
 }

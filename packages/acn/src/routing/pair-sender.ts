@@ -189,7 +189,8 @@ export class PairSender {
       this.#position = 0
       return true
     }
-    if (!first.result) return true
+    // It may have ended while the others were noted.
+    if (!first.result || isDelivered(first.result)) return true
     await Promise.all(this.#underWay.map(({ ended }) => ended))
     const [, ...behind] = this.#underWay
     this.#underWay = []

@@ -3,7 +3,7 @@ import type { NotDeliveredReason } from '../store/index.ts'
 
 /** What is done with an envelope after an attempt to deliver it. */
 export type Action =
-  | { readonly type: 'delivered'; readonly by?: 'carrier' }
+  | { readonly type: 'delivered'; readonly by?: 'carrier' | 'gone' }
   /** Tried again after a while, by a fresh look-up when `reresolve`; `limit` attempts in all when it is given. */
   | { readonly type: 'retry'; readonly reresolve: boolean; readonly limit?: number; readonly status?: number }
   /** Given up, and told. */

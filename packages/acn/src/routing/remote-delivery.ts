@@ -126,8 +126,10 @@ export class RemoteDelivery {
       window: () => this.#window(to, from),
       waitBefore: () => this.#waitBefore(to),
       attempt: (envelope, position) => this.#attempt(envelope, position),
-      onDelivered: (envelope, { by }) =>
-        by === 'carrier' ? outcomes.carried(envelope) : outcomes.delivered(envelope, 'peer'),
+      onDelivered: (envelope, { by }) => {
+        if (by === 'gone') return outcomes.gone(envelope)
+        return by === 'carrier' ? outcomes.carried(envelope) : outcomes.delivered(envelope, 'peer')
+      },
       onGiveUp: (envelope, { reason, status }) => outcomes.giveUp(envelope, reason, status || undefined),
       onExpired: (envelope) => outcomes.giveUp(envelope, 'expired', envelope.lastStatus),
       onRetry: (envelope) => this.#noteRetry(envelope),
@@ -222,7 +224,11 @@ export class RemoteDelivery {
   }
 
   #window(to: string, from: string): number {
-    if (this.#options.carrier()?.takesInTurn(from, to)) return PIPELINE
+    const carrier = this.#options.carrier()
+    if (carrier && this.#options.agents.isHere(from)) {
+      const way = carrier.wayOf(from, to)
+      if (way !== 'plain') return way === 'carried' ? PIPELINE : 1
+    }
     const route = this.#routes.get(to)
     return route && this.#network?.takesInTurn(route) ? PIPELINE : 1
   }
@@ -241,8 +247,12 @@ export class RemoteDelivery {
     const { signal } = this.#options
     let action: Action
     let failure: unknown
-    // It came by the carrier for an agent of this node: it goes no further.
-    if (envelope.source === CARRIED) return { type: 'retry', reresolve: false }
+    // It came by the carrier for an agent of this node: it goes no further, whoever carried it sends it elsewhere.
+    if (envelope.source === CARRIED) {
+      return this.#options.agents.isHere(envelope.to)
+        ? { type: 'retry', reresolve: false }
+        : { type: 'delivered', by: 'gone' }
+    }
     try {
       const carrying = await this.#carry(envelope)
       if (carrying.type === 'carried') return { type: 'delivered', by: 'carrier' }

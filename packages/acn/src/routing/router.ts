@@ -151,9 +151,15 @@ export class AcnRouter implements EntranceHandler {
     this.#agents.ensure(record, kind).provenAt = provenAt
   }
 
-  /** Another way for envelopes than through the network is asked first from now on. To be called before {@link start}. */
+  /**
+   * Another way for envelopes than through the network is asked first from now on; it hears of the agents that are here.
+   * To be called before {@link start}.
+   */
   useCarrier(carrier: EnvelopeCarrier): void {
     this.#carrier = carrier
+    for (const { record } of [...this.#agents.values()]) {
+      if (this.isRegistered(record.address)) carrier.onRegistered(record, this.isListed(record.address))
+    }
   }
 
   /** Begins to send what waits for agents elsewhere. */
@@ -195,7 +201,7 @@ export class AcnRouter implements EntranceHandler {
     if (known?.kind === 'remote' && (known.expiresAt ?? Number.POSITIVE_INFINITY) > Date.now()) return false
     if (this.#agents.get(address)?.record.peerPublicKey !== record.peerPublicKey) {
       await this.#register(record, 'delegate', Date.now())
-      this.#carrier?.onRegistered(record)
+      this.#carrier?.onRegistered(record, this.isListed(address))
     }
     this.#adopted.add(address)
     return true
@@ -206,14 +212,15 @@ export class AcnRouter implements EntranceHandler {
     return this.#adopted.has(address)
   }
 
-  /** Whether an agent is registered here, attached or away. */
+  /** Whether an agent is registered with an entrance of this node, attached or away, and has not gone elsewhere. */
   isRegistered(address: string): boolean {
-    return this.#agents.get(address) !== undefined
+    return this.#agents.isHere(address)
   }
 
-  /** Records of the agents that are registered with an entrance of this node, attached or away. */
-  get records(): AgentRecord[] {
-    return [...this.#agents.values()].filter(({ kind }) => kind !== 'relay').map(({ record }) => record)
+  /** Whether others find an agent at this node: it is registered here, with an entrance or through a relay client. */
+  isFoundHere(address: string): boolean {
+    const agent = this.#agents.get(address)
+    return agent !== undefined && !agent.hasMoved && this.isListed(address)
   }
 
   /** False for an agent of this node that others are not to find: nothing of it may be told to other peers. */
@@ -245,14 +252,14 @@ export class AcnRouter implements EntranceHandler {
     }
     const { record, kind, registeredAt, answeredChallenge } = session
     if (session.isListed === false) {
-      this.#unlisted.add(record.address)
+      await this.#hide(record.address)
       this.#agents.register(record, kind, 0)
     } else {
       this.#unlisted.delete(record.address)
       await this.#register(record, kind, registeredAt, answeredChallenge ? registeredAt : undefined)
     }
     this.#observer.registered(session.kind, performance.now() - started)
-    this.#carrier?.onRegistered(record)
+    this.#carrier?.onRegistered(record, session.isListed !== false)
   }
 
   /** Whether the agent's record is enough, which is a text that others know, or a fresh proof was given with it. */
@@ -329,6 +336,10 @@ export class AcnRouter implements EntranceHandler {
         throw new AcnStatusError(STATUS.ERROR_WRONG_AGENT_ADDRESS, 'sender is not the agent of the record')
       }
     }
+    // Whoever tries addresses out learns nothing: those that may write to it have another way.
+    if (!this.isListed(envelope.to)) {
+      throw new AcnStatusError(STATUS.ERROR_UNKNOWN_AGENT_ADDRESS, 'unknown agent address')
+    }
     if (this.isRegistered(envelope.to) && this.#carrier?.takes(envelope, 'peer')) return
     if (!this.#agents.isAttached(envelope.to) && !(await this.#takesFor(envelope.to, from))) {
       throw new AcnStatusError(STATUS.ERROR_UNKNOWN_AGENT_ADDRESS, 'unknown agent address')
@@ -347,7 +358,8 @@ export class AcnRouter implements EntranceHandler {
     const { envelope, record } = received
     if (!this.#agents.isAttached(envelope.to)) {
       // Given back, since only the sender's own peer can speak for it to a peer that is not Parley.
-      const isOwn = record.peerPublicKey === this.#options.peerPublicKey && this.isRegistered(record.address)
+      const isOwn =
+        record.peerPublicKey === this.#options.peerPublicKey && this.#agents.get(record.address) !== undefined
       if (!isOwn) throw new AcnStatusError(STATUS.ERROR_UNKNOWN_AGENT_ADDRESS, 'unknown agent address')
       this.#remote.forgetRoute(envelope.to)
     }
@@ -385,7 +397,9 @@ export class AcnRouter implements EntranceHandler {
     const { registrationDelay = 0 } = this.#options
     const started = performance.now()
     if (registrationDelay > 0) await sleep(registrationDelay)
+    const wasHere = this.isRegistered(record.address)
     await this.#register(record, 'relay', Date.now())
+    if (wasHere) this.#carrier?.onMoved(record.address)
     this.#observer.registered('relay', performance.now() - started)
     for (const sender of this.#admission.sendersTo(record.address))
       this.#remote.send(record.address, sender, { atOnce: true })
@@ -409,13 +423,23 @@ export class AcnRouter implements EntranceHandler {
     if (agent && !this.isRelayed(record)) {
       this.#adopted.delete(address)
       this.#network?.withdraw(address)
+      const wasHere = this.isRegistered(address)
+      agent.hasMoved = true
       for (const { session } of [...agent.sources]) session.detach('superseded')
-      this.#carrier?.onMoved(address)
+      if (wasHere) this.#carrier?.onMoved(address)
     }
     for (const sender of this.#admission.sendersTo(address)) this.#remote.send(address, sender, { atOnce: true })
   }
 
   // Registrations
+
+  /** An agent is not to be found from now on, also when it was before. */
+  async #hide(address: string): Promise<void> {
+    this.#unlisted.add(address)
+    const before = await this.#store.getRegistration(address)
+    if (before && before.kind !== 'remote') await this.#store.deleteRegistration(address, before.issuedAt)
+    this.#network?.withdraw(address)
+  }
 
   async #register(record: AgentRecord, kind: RegistrationKind, issuedAt: number, provenAt?: number): Promise<void> {
     const registration = { kind, record, ...(provenAt !== undefined && { provenAt }) }

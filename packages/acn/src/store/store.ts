@@ -302,6 +302,9 @@ export interface AcnStore {
    */
   markSeen(scope: string, id: EnvelopeId): Promise<boolean>
 
+  /** An id was not seen after all. */
+  forgetSeen(scope: string, id: EnvelopeId): Promise<void>
+
   /**
    * Notes a step of an envelope's way. Does not wait for the disk; steps are left out, and counted, when the disk cannot
    * follow.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
-import { LEDGERS, type Ledger, ledgerOf, PeerKey } from '@parley/acn/record'
+import { LEDGERS, type Ledger, ledgerOf, PeerKey, readLedgerAddress } from '@parley/acn/record'
 import fc from 'fast-check'
 
 const MESSAGE = Buffer.from('02'.repeat(33))
@@ -34,6 +34,21 @@ describe('every ledger', () => {
       assert.ok(ledger.verify(publicKey, MESSAGE, signature))
       assert.ok(!ledger.verify(publicKey, Buffer.from('another message'), signature))
       assert.ok(!ledger.verify(ledger.publicKeyOf(Buffer.alloc(32, 8)), MESSAGE, signature))
+    })
+
+    test(`${ledger.ledgerId}: an address is read as the network writes it, and nothing else is one`, () => {
+      const address = ledger.addressOf(ledger.publicKeyOf(KEY)) ?? ''
+      const [prefix, digits] = address.startsWith('0x') ? ['0x', address.slice(2)] : ['', address]
+      assert.equal(readLedgerAddress(address), address)
+      for (const written of [digits.toLowerCase(), digits.toUpperCase()]) {
+        assert.equal(ledger.readAddress(prefix + written), address)
+      }
+      const swapped = [...digits].map((c) => (c === c.toLowerCase() ? c.toUpperCase() : c.toLowerCase())).join('')
+      const mixed = address.startsWith('0x') ? prefix + swapped : `F${address.slice(1)}`
+      for (const wrong of [mixed, address.slice(1), `${address}0`, address.slice(0, -1), '', `${address} `]) {
+        assert.equal(readLedgerAddress(wrong), undefined, wrong)
+      }
+      fc.assert(fc.property(fc.string(), (text) => readLedgerAddress(text) === undefined))
     })
 
     test(`${ledger.ledgerId}: any texts are judged, none throws`, () => {

@@ -235,6 +235,11 @@ export class Channels implements AsyncDisposable {
     return pair && pair.living.length > 0 ? 'opening' : undefined
   }
 
+  /** Envelopes that wait for the peer, or for its application. */
+  waitingFor(local: string, peer: string): number {
+    return this.#context.pairs.get(pairKey(local, peer))?.waiting.count ?? 0
+  }
+
   /** Where an envelope is that was sent in the last 8 days. */
   stateOf(local: string, peer: string, id: string): EnvelopeState | undefined {
     const pair = this.#context.pairs.get(pairKey(local, peer))

@@ -10,6 +10,7 @@ import { addAcnKeyCommands } from './acn-keys.ts'
 import { addAcnTraceCommand } from './acn-trace.ts'
 import { EXIT } from './exit-codes.ts'
 import { printLine, type Terminal } from './terminal.ts'
+import { keepYoungGenerationSmall } from './young-generation.ts'
 
 /** Adds `parley acn` and what belongs to it. */
 export function addAcnCommands(program: Command, terminal: Terminal): void {
@@ -60,6 +61,7 @@ code 0. What keeps it from starting or going on is a line with LIBP2P_NODE_PANIC
 cannot be read.`
 
 async function run(envFile: string | undefined, config: string | undefined, terminal: Terminal): Promise<void> {
+  keepYoungGenerationSmall()
   const print = (line: string) => void printLine(terminal.output, line)
   try {
     if (config !== undefined && envFile !== undefined) throw new Error('an env file or --config, not both')

@@ -5,10 +5,13 @@ import { addAgentCommand } from './agent.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { addIdCommands } from './id.ts'
 import { addInspectCommand } from './inspect.ts'
+import { addListenCommand } from './listen.ts'
+import { addSendCommand } from './send.ts'
 import { addSmpCommands } from './smp-serve.ts'
 import { addStatusCommand } from './status.ts'
 import { addTalkCommand } from './talk.ts'
 import type { Terminal } from './terminal.ts'
+import { addTraceCommand } from './trace.ts'
 import { addUpCommand } from './up.ts'
 
 /** The command line, as a value: `parseAsync` runs one command and throws CliError or CommanderError when it fails. */
@@ -44,6 +47,9 @@ sense. \`parley help COMMAND\` shows examples of each command.`,
   addSmpCommands(program, terminal)
   addAgentCommand(program, terminal)
   addTalkCommand(program, terminal)
+  addSendCommand(program, terminal)
+  addListenCommand(program, terminal)
+  addTraceCommand(program, terminal)
   addInspectCommand(program, terminal)
   addAcnCommands(program, terminal)
   return program

@@ -1,10 +1,10 @@
-import { setFlagsFromString } from 'node:v8'
 import { EncodeError } from '@parley/core/encoding'
 import { IdentityError, SmpRouter, StoreError, StoreLockedError } from '@parley/smp/router'
 import { type Command, Option } from 'commander'
 import { CliError, EXIT } from './exit-codes.ts'
 import { hostsOption, portOption } from './options.ts'
 import { printLine, stopped, type Terminal } from './terminal.ts'
+import { keepYoungGenerationSmall } from './young-generation.ts'
 
 interface ServeOptions {
   readonly data: string
@@ -50,8 +50,7 @@ code 0; 1 when it cannot start, 2 for arguments that make no sense.`,
 }
 
 async function serve(options: ServeOptions, { output, stop }: Terminal): Promise<void> {
-  // Under load V8 gives the young generation up to 128 MiB and keeps them; a router is as fast with the first 8.
-  setFlagsFromString('--semi-space-growth-factor=1')
+  keepYoungGenerationSmall()
   await using router = await start(options)
   await printLine(
     output,

@@ -1,16 +1,18 @@
+import { readLedgerAddress } from '@parley/acn/record'
 import { type ConnectionLink, isHostOnly, parseConnectionLink } from '@parley/agent/links'
 import { DecodeError } from '@parley/core/encoding'
 import { formatSmpServer } from '@parley/smp/protocol'
 import type { Command } from 'commander'
+import { AddressConversation } from '../talk/address-conversation.ts'
 import { Conversation } from '../talk/conversation.ts'
 import { ConversationFolder, defaultDataFolder } from '../talk/conversation-folder.ts'
 import { CliError, EXIT } from './exit-codes.ts'
+import { type MessengerOptions, messengerOptions, openMessenger } from './messenger-options.ts'
 import { openAgent } from './open-agent.ts'
 import { listOption } from './options.ts'
 import type { Terminal } from './terminal.ts'
 
-interface TalkOptions {
-  readonly data?: string
+interface TalkOptions extends MessengerOptions {
   readonly smp?: [string, ...string[]]
   readonly name: string
   readonly new?: true
@@ -21,11 +23,13 @@ Run one with \`parley smp serve --data ./router\` and give its address: \`parley
 
 /** Adds `parley talk`. */
 export function addTalkCommand(program: Command, terminal: Terminal): void {
-  program
-    .command('talk')
-    .description('Talk with one person: make an invitation, or join with a link, and chat')
-    .argument('[link]', 'the link that the other person gave you')
-    .option('--data <dir>', 'folder of conversations; default $XDG_DATA_HOME/parley or ~/.parley')
+  messengerOptions(
+    program
+      .command('talk')
+      .description('Talk with one person: by ledger address, by a link, or by an invitation, and chat')
+      .argument('[address-or-link]', 'ledger address of the other side, or the link that it gave you')
+      .option('--data <dir>', 'data folder; default $XDG_DATA_HOME/parley or ~/.parley'),
+  )
     .option('--smp <address,…>', 'routers for your side; default those of before, or the one of the link', listOption)
     .option('--name <name>', 'what the other person sees as your name', '')
     .option('--new', 'make a new invitation instead of going on with the last conversation begun here')
@@ -35,11 +39,18 @@ export function addTalkCommand(program: Command, terminal: Terminal): void {
 Examples:
   $ parley talk --smp smp://LcJUMfVhwD8yxjAiSaDzzGF3-kLG4Uh0Fl_ZIjrRwjI=@127.0.0.1:5223 --name Alice
   $ parley talk 'https://127.0.0.1/i#…' --name Bob
+  $ parley talk fetch1… --entry /dns4/… --smp smp://…
+
+By address you are a ledger identity (\`parley id\`), and --entry, --smp, --private and --unlisted say how; a node that runs
+on the data folder (\`parley up\`) is used as it is. --name and --new are for conversations without addresses.
 
 Ticks: · on its way, … waiting, ✓ stored by the router, ✓✓ received, ✗ failed. Ctrl-C leaves at any moment and loses
 nothing: the same command goes on with the conversation. Ctrl-D leaves once everything is sent.`,
     )
-    .action((link: string | undefined, options: TalkOptions) => talk(link, options, terminal))
+    .action((given: string | undefined, options: TalkOptions) => {
+      const address = given === undefined ? undefined : readLedgerAddress(given)
+      return address === undefined ? talk(given, options, terminal) : talkWith(address, options, terminal)
+    })
 }
 
 async function talk(link: string | undefined, options: TalkOptions, terminal: Terminal): Promise<void> {
@@ -51,6 +62,12 @@ async function talk(link: string | undefined, options: TalkOptions, terminal: Te
   if (!servers) throw new CliError(NO_ROUTER, EXIT.malformed)
   const agent = await openAgent({ store: folder.storePath, servers })
   await new Conversation({ agent, folder, terminal, servers, link, name: options.name }).run()
+}
+
+async function talkWith(peer: string, options: TalkOptions, terminal: Terminal): Promise<void> {
+  const messenger = await openMessenger(options, terminal)
+  const dataFolder = options.data ?? defaultDataFolder()
+  await new AddressConversation({ messenger, peer, dataFolder, terminal }).run()
 }
 
 function parseLink(link: string): ConnectionLink {

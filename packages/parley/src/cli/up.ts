@@ -16,6 +16,7 @@ import { locateNode, type NodeOptions, nodeCommand, readNodeSettings } from './n
 import { readPassphrase } from './passphrase.ts'
 import { statusLines } from './status-lines.ts'
 import { printLine, stopped, type Terminal } from './terminal.ts'
+import { keepYoungGenerationSmall } from './young-generation.ts'
 
 /** What keeps a node from running and can be mended by its user, besides the system's errors. */
 const EXPECTED = [
@@ -55,6 +56,7 @@ async function up(options: UpOptions, terminal: Terminal): Promise<void> {
   for (const file of made) await printLine(terminal.error, `made ${file}`)
   const settings = await readNodeSettings(paths)
   if (options.init) return
+  keepYoungGenerationSmall()
   const node = await start(settings, terminal)
   if (!node) return
   try {

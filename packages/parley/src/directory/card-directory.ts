@@ -35,6 +35,8 @@ export interface CardDirectoryOptions {
   readonly store: CardStore
   /** Whether an agent is registered at this peer: whose cards are taken from others, and served. */
   readonly isRegistered: (address: string) => boolean
+  /** False for agents of this node of which others are not to hear: their cards are given to nobody. Default true. */
+  readonly isListed?: (address: string) => boolean
   /**
    * Reads what stands behind links. Without it the word of the card alone counts, and a known contact is looked for
    * anew instead of asking its link.
@@ -108,7 +110,7 @@ export class CardDirectory {
   readonly #running = new Map<string, Promise<FoundCard | undefined>>()
 
   private constructor(options: CardDirectoryOptions) {
-    const { host, key, store, isRegistered, proofs = new ProofCache() } = options
+    const { host, key, store, isRegistered, isListed = () => true, proofs = new ProofCache() } = options
     this.#options = options
     this.#limits = { ...DEFAULT_DIRECTORY_LIMITS, ...options.limits }
     this.#timeouts = { ...DEFAULT_DIRECTORY_TIMEOUTS, ...options.timeouts }
@@ -120,7 +122,7 @@ export class CardDirectory {
       onRefused: (refused) => this.#report(refused),
       signal: this.#abort.signal,
     })
-    this.#server = new CardServer({ ...common, key, search: this.#search, isRegistered })
+    this.#server = new CardServer({ ...common, key, search: this.#search, isRegistered, isListed })
     this.#privateWay = new PrivateWay(common)
   }
 

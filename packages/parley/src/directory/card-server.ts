@@ -19,6 +19,8 @@ export interface CardServerOptions {
   readonly search: CardSearch
   /** Whether an agent is registered at this peer. */
   readonly isRegistered: (address: string) => boolean
+  /** Whether others may hear of an agent. */
+  readonly isListed: (address: string) => boolean
   readonly proofs: ProofCache
   readonly limits: DirectoryLimits
   readonly timeouts: Pick<DirectoryTimeouts, 'read' | 'relay' | 'search'>
@@ -97,7 +99,8 @@ export class CardServer {
   }
 
   #served(address: string): CardMessage {
-    const cards = this.#options.search.served(address)
+    const { search, isListed } = this.#options
+    const cards = isListed(address) ? search.served(address) : []
     return { type: 'answer', cards: cards.map(({ signed }) => encodeSignedCard(signed)) }
   }
 
@@ -140,12 +143,12 @@ export class CardServer {
 
   /** Answers a question that somebody sealed to this peer, by looking as it would for itself. */
   async #search(sealed: Uint8Array, signal: AbortSignal): Promise<CardMessage> {
-    const { key, search, timeouts } = this.#options
+    const { key, search, timeouts, isListed } = this.#options
     const { question, sealAnswer } = openQuestion(key, sealed)
     const message = decodeCardMessage(question)
     if (message.type !== 'request') return refused('malformed')
     const time = AbortSignal.any([signal, AbortSignal.timeout(timeouts.search)])
-    const cards = await search.find(message.address, { signal: time })
+    const cards = isListed(message.address) ? await search.find(message.address, { signal: time }) : []
     const answer = { type: 'answer', cards: cards.map(({ signed }) => encodeSignedCard(signed)) } as const
     return { type: 'sealed', sealed: sealAnswer(encodeCardMessage(answer)) }
   }

@@ -59,9 +59,9 @@ export class ContactBook {
     return row && contactOf(row)
   }
 
-  /** Connections of all contact addresses. */
-  get connIds(): Set<string> {
-    return new Set(this.#database.all<{ conn_id: string }>('SELECT conn_id FROM contacts').map((row) => row.conn_id))
+  /** Agents with the connections of their contact addresses. */
+  list(): Pick<Contact, 'address' | 'connId'>[] {
+    return this.#database.all<{ address: string; connId: string }>('SELECT address, conn_id AS connId FROM contacts')
   }
 
   put({ address, connId, link, channelKey, signed, isPublished }: Contact): Promise<unknown> {

@@ -2,10 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { AgentRecord } from '@parley/acn/protocol'
 import type { PeerKey } from '@parley/acn/record'
 import type { Agent } from '@parley/agent'
-import { PrivateKey } from '@parley/core/crypto'
+import { PrivateKey, sha256 } from '@parley/core/crypto'
+import { equalBytes } from '@parley/core/encoding'
 import { KeyedLock } from '@parley/core/lock'
 import {
   type Attachment,
+  type ContactCard,
   encodeSignedCard,
   type LedgerSigner,
   linkBindingOf,
@@ -41,7 +43,17 @@ export interface ContactsOptions {
   readonly signerOf: (address: string) => CardSigner | undefined
   /** Called when a card is served here: tells those who serve it as well; never rejects. */
   readonly onServed: (address: string) => Promise<void>
+  /** Called with each step that is done. */
+  readonly onStep?: ((step: string) => void) | undefined
   readonly log: (level: 'info' | 'warning', line: string) => void
+}
+
+/** An agent that is to have a contact. */
+interface Making {
+  readonly record: AgentRecord
+  /** False: its card is served to nobody, only given to those to whom it writes. */
+  readonly isListed: boolean
+  readonly made: Promise<void>
 }
 
 /**
@@ -52,7 +64,7 @@ export class Contacts {
   readonly #options: ContactsOptions
   readonly #lock = new KeyedLock()
   readonly #ready = new Map<string, Contact>()
-  readonly #making = new Map<string, { readonly record: AgentRecord; readonly made: Promise<void> }>()
+  readonly #making = new Map<string, Making>()
   readonly #abort = new AbortController()
 
   constructor(options: ContactsOptions) {
@@ -81,13 +93,13 @@ export class Contacts {
   }
 
   /** An agent is registered here: it gets a contact, in the background, as often as that has to be tried. */
-  ensure(record: AgentRecord): void {
+  ensure(record: AgentRecord, isListed: boolean): void {
     const { address } = record
     const made = Promise.withResolvers<void>()
     // First, as it is looked at to see whether the agent is still here.
-    this.#making.set(address, { record, made: made.promise })
+    this.#making.set(address, { record, isListed, made: made.promise })
     this.#lock
-      .withLock(address, () => this.#tryOn(record))
+      .withLock(address, () => this.#tryOn(address))
       .catch(() => {})
       .finally(made.resolve)
   }
@@ -102,8 +114,10 @@ export class Contacts {
       await channels.removeLocal(address, 'moved')
       await directory.withdraw(address)
       if (!contact) return
-      await agent.deleteConnection(contact.connId)
+      // First, as a connection without an agent is found and deleted later, but not an agent without its connection.
       await book.delete(address)
+      this.#step('contact forgotten')
+      await agent.deleteConnection(contact.connId)
     })
   }
 
@@ -112,12 +126,22 @@ export class Contacts {
     return [...this.#ready.keys()]
   }
 
-  /** Deletes contact addresses that a crash has left without an agent. */
+  /**
+   * Deletes contact addresses that a crash has left without an agent, and forgets those that are gone. To be called once,
+   * before any agent is there.
+   */
   async sweep(): Promise<void> {
     const { agent, book } = this.#options
-    const known = book.connIds
-    for (const { connId, mode } of await agent.listConnections()) {
-      if (mode === 'contact' && !known.has(connId)) await agent.deleteConnection(connId)
+    const contacts = (await agent.listConnections()).filter(({ mode }) => mode === 'contact')
+    const existing = new Set(contacts.map(({ connId }) => connId))
+    for (const { address, connId } of book.list()) if (!existing.has(connId)) await book.delete(address)
+    const known = new Set(book.list().map(({ connId }) => connId))
+    for (const { connId } of contacts) {
+      if (known.has(connId)) continue
+      // Its router may be away: that keeps nobody waiting.
+      agent.deleteConnection(connId).catch((error: unknown) => {
+        this.#log('warning', `an old contact address was not deleted: ${reasonOf(error)}`)
+      })
     }
   }
 
@@ -126,46 +150,57 @@ export class Contacts {
     await Promise.allSettled([...this.#making.values()].map(({ made }) => made))
   }
 
-  async #tryOn(record: AgentRecord): Promise<void> {
+  async #tryOn(address: string): Promise<void> {
     const { signal } = this.#abort
     for (let wait = RETRY.first; !signal.aborted; wait = Math.min(2 * wait, RETRY.longest)) {
+      const making = this.#making.get(address)
       // It has gone meanwhile.
-      if (!this.#making.has(record.address)) return
+      if (!making) return
       try {
-        return await this.#make(record)
+        return await this.#make(making)
       } catch (error) {
         if (signal.aborted) return
-        if (wait === RETRY.first) this.#log('warning', `contact of ${record.address}: ${reasonOf(error)}, trying on`)
+        if (wait === RETRY.first) this.#log('warning', `contact of ${address}: ${reasonOf(error)}, trying on`)
         await sleep(wait, undefined, { signal, ref: false }).catch(() => {})
       }
     }
   }
 
-  async #make(record: AgentRecord): Promise<void> {
+  async #make({ record, isListed }: Making): Promise<void> {
     const { agent, book, channels, directory, onServed } = this.#options
     const { address } = record
+    const before = this.#ready.get(address)
     let contact = book.get(address) ?? (await this.#newContact(address))
     if (!this.#isCurrent(contact, record)) {
       contact = { ...contact, signed: await this.#sign(contact, record), isPublished: false }
       await book.put(contact)
+      this.#step('card stored')
     }
     const { signed, connId, channelKey } = contact
     if (!signed) return
     if (!contact.isPublished) {
       await agent.setShortLinkData(connId, linkBindingOf(signed), { signal: this.#abort.signal })
+      this.#step('link set')
       contact = { ...contact, isPublished: true }
       await book.put(contact)
+      this.#step('link noted')
     }
-    await directory.serveOwn(signed)
-    const card = encodeSignedCard(signed, { withoutAttachment: true })
-    await channels.addLocal({ address, card: () => card, channelKey, contactConnId: connId })
+    if (isListed) await directory.serveOwn(signed)
+    else await directory.withdraw(address)
+    this.#step('card served')
+    if (before?.connId !== connId) {
+      const card = () => encodeSignedCard(this.#ready.get(address)?.signed ?? signed, { withoutAttachment: true })
+      await channels.addLocal({ address, card, channelKey, contactConnId: connId })
+    }
     this.#ready.set(address, contact)
-    await onServed(address)
+    this.#step('agent added')
+    if (isListed) await onServed(address)
   }
 
   async #newContact(address: string): Promise<Contact> {
     const { agent, book } = this.#options
     const { connId, shortLink } = await agent.createConnection({ mode: 'contact', signal: this.#abort.signal })
+    this.#step('contact address made')
     if (shortLink === undefined) {
       await agent.deleteConnection(connId)
       throw new Error('the router is too old for short links')
@@ -173,6 +208,7 @@ export class Contacts {
     const channelKey = PrivateKey.generate('ed25519')
     const contact = { address, connId, link: shortLink, channelKey, isPublished: false }
     await book.put(contact)
+    this.#step('contact stored')
     return contact
   }
 
@@ -181,10 +217,12 @@ export class Contacts {
     if (!signed) return false
     const { card, proof } = signed
     if (card.contactLink !== link || (card.notBefore + card.notAfter) / 2 < now) return false
-    if (this.#options.signerOf(record.address)) return proof.kind === 'ledger'
+    const signer = this.#options.signerOf(record.address)
+    if (signer) return proof.kind === 'ledger' && isSameAttachment(card, signer.attachment)
     // The key is not here now, and what it has signed is more than what this peer could say.
     if (proof.kind === 'ledger') return true
-    return proof.record.signature === record.signature && proof.record.peerPublicKey === record.peerPublicKey
+    // Of the same peer each proof says the same: some agents make a new one each time they attach.
+    return proof.record.peerPublicKey === record.peerPublicKey
   }
 
   async #sign({ address, link, channelKey, signed }: Contact, record: AgentRecord): Promise<SignedCard> {
@@ -209,16 +247,25 @@ export class Contacts {
     while (!signal.aborted) {
       await sleep(RENEWAL, undefined, { signal, ref: false }).catch(() => {})
       if (signal.aborted) return
-      for (const { record } of [...this.#making.values()]) {
+      for (const { record, isListed } of [...this.#making.values()]) {
         const contact = this.#ready.get(record.address)
-        if (contact && !this.#isCurrent(contact, record)) this.ensure(record)
+        if (contact && !this.#isCurrent(contact, record)) this.ensure(record, isListed)
       }
     }
+  }
+
+  #step(step: string): void {
+    this.#options.onStep?.(step)
   }
 
   #log(level: 'info' | 'warning', line: string): void {
     this.#options.log(level, line)
   }
+}
+
+function isSameAttachment({ attachment: named }: ContactCard, attachment: Attachment | undefined): boolean {
+  if (!named || !attachment) return !named && !attachment
+  return named.type === attachment.type && equalBytes(named.digest, sha256(attachment.bytes))
 }
 
 function reasonOf(error: unknown): string {

@@ -17,11 +17,21 @@ import {
   linkReaderOf,
   readCardEnvelope,
 } from '../directory/index.ts'
+import { CardNeeds } from './card-needs.ts'
 import { ContactBook } from './contact-book.ts'
 import { type CardSigner, Contacts } from './contacts.ts'
 
 /** How long an envelope waits for the contact of its sender to be made, ms. */
 const CONTACT_PATIENCE = 10_000
+
+/** How long the answer to a question in an envelope is waited for, ms. */
+const ASK_PATIENCE = 15_000
+/** How long a pair for which there is no card goes the plain way before a card is looked for again, ms. */
+const PLAIN_FOR = 30_000
+/** Pairs whose way is remembered; others are asked about anew. */
+const MAX_WAYS = 10_000
+/** Between two lines about refused requests, ms: anybody can make as many as they like. */
+const REFUSALS_EVERY = 10_000
 
 /** Ids that are remembered: far more than an agent has at once. */
 const REMEMBERED = 20_000
@@ -44,8 +54,15 @@ export interface GatewayOptions {
   readonly limits?: ChannelsOptions['limits']
   /** Agents whose ledger key is here, by address. */
   readonly signers?: ReadonlyMap<string, CardSigner>
+  /** Agents of which no other peer is to hear; those of sessions that say so besides. */
+  readonly unlisted?: ReadonlySet<string>
   readonly log?: (level: 'info' | 'warning', line: string) => void
+  /** Called with each step of making a contact that is done. */
+  readonly onStep?: (step: string) => void
 }
+
+/** Which way envelopes of a pair go; `until` in ms since 1970. */
+type Way = { readonly type: 'carried' } | { readonly type: 'plain'; readonly until: number }
 
 /**
  * Joins the two planes: envelopes of a node's agents to an address with a contact card go in a private channel, those
@@ -59,9 +76,15 @@ export class Gateway implements NodeCarrier {
   readonly #contacts: Contacts
   readonly #cards: CardStore
   readonly #book: ContactBook
+  readonly #needs: CardNeeds
   readonly #abort = new AbortController()
   /** Ids of envelopes that came by channels lately. */
   readonly #cameByChannel = new Set<string>()
+  /** By pair. */
+  readonly #ways = new Map<string, Way>()
+  /** Questions in envelopes, by pair. */
+  readonly #asked = new Map<string, PromiseWithResolvers<FoundCard | undefined>>()
+  #refusals = { count: 0, toldAt: Number.NEGATIVE_INFINITY }
 
   private constructor(
     options: GatewayOptions,
@@ -83,7 +106,14 @@ export class Gateway implements NodeCarrier {
       key: parts.key,
       signerOf: (address) => options.signers?.get(address),
       onServed: (address) => this.#publish(address),
+      onStep: options.onStep,
       log: (level, line) => this.#log(level, line),
+    })
+    this.#needs = new CardNeeds({
+      signal: this.#abort.signal,
+      find: (address) => directory.find(address, { privacy: options.lookup, fresh: true, signal: this.#abort.signal }),
+      open: (local, peer, { card }) => channels.open(local, peer, card),
+      isWaiting: (local, peer) => channels.waitingFor(local, peer) > 0,
     })
   }
 
@@ -101,19 +131,24 @@ export class Gateway implements NodeCarrier {
   }
 
   static async #make(options: GatewayOptions, parts: CarrierParts): Promise<Gateway> {
-    const { agent, folder, passphrase, policy, limits, log } = options
+    const { agent, folder, passphrase, policy, limits, unlisted, log } = options
     const { host, key, router, proofs } = parts
+    await using opened = new AsyncDisposableStack()
     const cards = CardStore.open({ file: join(folder, 'cards.db'), passphrase, limits: DEFAULT_DIRECTORY_LIMITS })
+    opened.defer(() => cards.close())
     const book = ContactBook.open(join(folder, 'contacts.db'), passphrase)
+    opened.defer(() => book.close())
     const directory = await CardDirectory.start({
       host,
       key,
       proofs,
       store: cards,
-      isRegistered: (address) => router.isRegistered(address),
+      isRegistered: (address) => router.isFoundHere(address),
+      isListed: (address) => router.isListed(address) && !unlisted?.has(address),
       readLink: linkReaderOf(agent),
       onRefused: ({ address, from, code }) => log?.('warning', `card of ${address} from ${from} refused: ${code}`),
     })
+    opened.defer(() => directory.stop())
     const channels = await Channels.open({
       agent,
       file: join(folder, 'channels.db'),
@@ -134,10 +169,15 @@ export class Gateway implements NodeCarrier {
         if (level === 'warn' || level === 'error') log?.('warning', [message, about, error].filter(Boolean).join(': '))
       },
     })
+    opened.use(channels)
     const gateway = new Gateway(options, parts, { channels, directory, cards, book })
+    // Before agents are there, whose contact addresses would be taken for left ones.
+    await gateway.#contacts.sweep()
     gateway.#listen()
-    for (const record of router.records) gateway.onRegistered(record)
-    gateway.#contacts.sweep().catch(() => {})
+    for (const { local, peer, state, waiting } of channels.list()) {
+      if (state === 'none' && waiting > 0) gateway.#needs.need(local, peer)
+    }
+    opened.move()
     return gateway
   }
 
@@ -165,13 +205,18 @@ export class Gateway implements NodeCarrier {
   }
 
   async carry(envelope: CarriedEnvelope, signal: AbortSignal): Promise<Carrying> {
-    const { sender, to, bytes } = envelope
-    if (this.channels.hasChannel(sender, to) === undefined) {
-      const answer = await this.#open(sender, to, bytes, signal)
-      if (answer) return answer
-    }
+    const { id, sender, to, bytes } = envelope
+    const way = this.wayOf(sender, to)
+    if (way === 'plain') return { type: 'plain' }
     try {
-      await this.channels.send(sender, to, { id: envelope.id, bytes }, signal)
+      if (way === undefined && this.channels.hasChannel(sender, to) === undefined) {
+        const answer = await this.#open(sender, to, bytes, signal)
+        if (answer) return answer
+      }
+      // Its place in the order is taken when this returns its promise: from here on others may follow.
+      const sent = this.channels.send(sender, to, { id, bytes }, signal)
+      this.#noteWay(sender, to, { type: 'carried' })
+      await sent
       return { type: 'carried' }
     } catch (error) {
       signal.throwIfAborted()
@@ -180,30 +225,33 @@ export class Gateway implements NodeCarrier {
     }
   }
 
-  takesInTurn(sender: string, to: string): boolean {
-    return this.channels.hasChannel(sender, to) === 'open'
+  wayOf(sender: string, to: string): 'carried' | 'plain' | undefined {
+    const way = this.#ways.get(pairKey(sender, to))
+    const hasChannel = this.channels.hasChannel(sender, to) !== undefined
+    if (way?.type === 'carried') return hasChannel ? 'carried' : undefined
+    return way && way.until > Date.now() && !hasChannel ? 'plain' : undefined
   }
 
   takes(envelope: Envelope, from: 'agent' | 'peer'): boolean {
     if (envelope.protocolId !== CARD_ENVELOPE_PROTOCOL) return false
-    // An agent of ours that asks another one: only what it says to itself is for this node.
-    if (from === 'agent' && envelope.to !== envelope.sender) return false
+    // An agent of ours that asks one elsewhere.
+    if (from === 'agent' && !this.#parts.router.isRegistered(envelope.to)) return false
     this.#answerCardEnvelope(envelope).catch((error: unknown) => {
       this.#log('warning', `a question about cards was not answered: ${reasonOf(error)}`)
     })
     return true
   }
 
-  onRegistered(record: AgentRecord): void {
-    this.#contacts.ensure(record)
+  onRegistered(record: AgentRecord, isListed: boolean): void {
+    this.#contacts.ensure(record, isListed)
   }
 
   onMoved(address: string): void {
-    const moved = async () => {
-      await this.#contacts.remove(address)
-      await this.#parts.router.carried.drop(address)
-    }
-    moved().catch((error: unknown) => this.#log('warning', `leaving ${address}: ${reasonOf(error)}`))
+    // Those for whom it was here a moment ago have to look where it is.
+    this.#ways.clear()
+    this.#contacts.remove(address).catch((error: unknown) => {
+      if (!this.#abort.signal.aborted) this.#log('warning', `leaving ${address}: ${reasonOf(error)}`)
+    })
   }
 
   onContact(): void {
@@ -220,9 +268,32 @@ export class Gateway implements NodeCarrier {
     if (this.#options.ownsAgent) await this.#options.agent.close()
   }
 
-  /** Asks the agent itself for its card, in an envelope, through whatever peers are between; the answer comes later. */
-  async askByEnvelope(local: string, address: string): Promise<void> {
-    await this.#parts.router.carried.send(encodeEnvelope(cardEnvelope(address, local, { type: 'request', address })))
+  /**
+   * Asks an agent itself for its card, in an envelope, through whatever peers are between, which see who asks whom. Only
+   * an agent that others find gets an answer.
+   * @returns undefined when there is none in time
+   * @throws as CardDirectory.find
+   */
+  async askByEnvelope(local: string, address: string, signal?: AbortSignal): Promise<FoundCard | undefined> {
+    signal?.throwIfAborted()
+    const key = pairKey(local, address)
+    const asked = this.#asked.get(key) ?? Promise.withResolvers<FoundCard | undefined>()
+    this.#asked.set(key, asked)
+    const ends = [AbortSignal.timeout(ASK_PATIENCE), this.#abort.signal, ...(signal ? [signal] : [])]
+    const end = AbortSignal.any(ends)
+    const over = Promise.withResolvers<undefined>()
+    const stop = () => over.resolve(undefined)
+    end.addEventListener('abort', stop, { once: true })
+    try {
+      const question = cardEnvelope(address, local, { type: 'request', address })
+      await this.#parts.router.carried.send(encodeEnvelope(question))
+      const found = await Promise.race([asked.promise, over.promise])
+      signal?.throwIfAborted()
+      return found
+    } finally {
+      end.removeEventListener('abort', stop)
+      if (this.#asked.get(key) === asked) this.#asked.delete(key)
+    }
   }
 
   /**
@@ -231,9 +302,14 @@ export class Gateway implements NodeCarrier {
    */
   async #open(sender: string, to: string, bytes: Uint8Array, signal: AbortSignal): Promise<Carrying | undefined> {
     const { router } = this.#parts
-    if (to === sender || router.isRegistered(to) || isAboutCards(bytes)) return { type: 'plain' }
-    await this.#contacts.whenReady(sender, CONTACT_PATIENCE)
-    if (!this.#contacts.isReady(sender)) return this.#withoutChannel('no contact address of our own yet')
+    if (isAboutCards(bytes)) return { type: 'plain' }
+    if (to === sender || router.isRegistered(to)) {
+      // It is away, and may be elsewhere without this node's knowledge.
+      if (!router.isListed(to)) return { type: 'later', reason: 'the agent is away' }
+      return this.#withoutChannel(sender, to, 'the agent is away')
+    }
+    if (!this.#contacts.isReady(sender)) await this.#contacts.whenReady(sender, CONTACT_PATIENCE)
+    if (!this.#contacts.isReady(sender)) return this.#withoutChannel(sender, to, 'no contact address of our own yet')
     let found: FoundCard | undefined
     try {
       found = await this.directory.find(to, { privacy: this.#options.lookup, signal })
@@ -241,15 +317,28 @@ export class Gateway implements NodeCarrier {
       signal.throwIfAborted()
       if (!(error instanceof DirectoryError)) throw error
       if (error.code === 'LINK_UNREACHABLE') return { type: 'later', reason: 'the contact address cannot be reached' }
-      return this.#withoutChannel(error.message)
+      // To send it plainly is to tell for whom, which is what was not to be told.
+      return { type: 'later', reason: error.message }
     }
-    if (!found) return this.#withoutChannel('no contact card was found')
+    // What went before it in private waits still: it goes behind that.
+    if (!found && this.channels.waitingFor(sender, to) > 0) return undefined
+    if (!found) return this.#withoutChannel(sender, to, 'no contact card was found')
     await this.channels.open(sender, to, found.card)
     return undefined
   }
 
-  #withoutChannel(reason: string): Carrying {
-    return this.#options.mode === 'require' ? { type: 'later', reason } : { type: 'plain' }
+  #withoutChannel(sender: string, to: string, reason: string): Carrying {
+    if (this.#options.mode === 'require') return { type: 'later', reason }
+    this.#noteWay(sender, to, { type: 'plain', until: Date.now() + PLAIN_FOR })
+    return { type: 'plain' }
+  }
+
+  #noteWay(sender: string, to: string, way: Way): void {
+    const key = pairKey(sender, to)
+    this.#ways.delete(key)
+    this.#ways.set(key, way)
+    const [oldest] = this.#ways.keys()
+    if (this.#ways.size > MAX_WAYS && oldest !== undefined) this.#ways.delete(oldest)
   }
 
   #listen(): void {
@@ -266,24 +355,29 @@ export class Gateway implements NodeCarrier {
         ...(status !== undefined && { status }),
       }),
     )
-    channels.on('cardNeeded', async ({ local, peer, reason }) => {
+    channels.on('cardNeeded', ({ local, peer, reason }) => {
       this.#log('info', `channel of ${local} with ${peer}: ${reason}`)
-      const { signal } = this.#abort
-      const found = await this.directory.find(peer, { privacy: this.#options.lookup, fresh: true, signal })
-      if (found) await channels.open(local, peer, found.card)
+      this.#needs.need(local, peer)
     })
     channels.on('proofFailed', ({ local, peer }) =>
       this.#log('warning', `somebody could not prove to ${local} to be ${peer}: the connection was closed`),
     )
-    channels.on('opened', ({ local, peer, pq, card }) =>
-      this.#log('info', `${local} has a private channel with ${peer}${pq ? ', post-quantum' : ''} (${card} card)`),
-    )
+    channels.on('opened', ({ local, peer, pq, card }) => {
+      this.#needs.opened(local, peer)
+      this.#log('info', `${local} has a private channel with ${peer}${pq ? ', post-quantum' : ''} (${card} card)`)
+    })
     channels.on('closed', ({ local, peer, reason }) =>
       this.#log('info', `private channel of ${local} with ${peer} closed: ${reason}`),
     )
-    channels.on('requestRefused', ({ local, peer, reason }) =>
-      this.#log('warning', `a request to ${local}${peer === undefined ? '' : ` by ${peer}`} was refused: ${reason}`),
-    )
+    channels.on('requestRefused', ({ local, peer, reason }) => {
+      this.#refusals.count++
+      const now = performance.now()
+      if (now - this.#refusals.toldAt < REFUSALS_EVERY) return
+      const others = this.#refusals.count > 1 ? `, and ${this.#refusals.count - 1} others` : ''
+      this.#refusals = { count: 0, toldAt: now }
+      const who = peer === undefined ? '' : ` by ${peer}`
+      this.#log('warning', `a request to ${local}${who} was refused: ${reason}${others}`)
+    })
   }
 
   /** An envelope that came by a channel: for the agent whose channel it is, from the one that has proven to be there. */
@@ -291,29 +385,37 @@ export class Gateway implements NodeCarrier {
     const envelope = readEnvelope(bytes)
     if (!envelope) return refuse(STATUS.ERROR_DECODE)
     if (envelope.sender !== peer || envelope.to !== local) return refuse(STATUS.ERROR_WRONG_AGENT_ADDRESS)
+    if (this.takes(envelope, 'peer')) return taken()
     this.#cameByChannel.add(id)
     const [oldest] = this.#cameByChannel
     if (this.#cameByChannel.size > REMEMBERED && oldest !== undefined) this.#cameByChannel.delete(oldest)
-    const { code } = await this.#parts.router.carried.receive({ id, to: local, sender: peer, bytes })
-    if (code === STATUS.SUCCESS) return taken()
-    // The agent has gone, or there is no room: it stays with its sender, or comes again.
-    if (code === STATUS.ERROR_UNKNOWN_AGENT_ADDRESS) return
-    if (code === STATUS.ERROR_AGENT_NOT_READY) throw new Error('nothing more can be stored for the agent')
-    await refuse(code)
+    const end = await this.#parts.router.carried.receive({ id, to: local, sender: peer, bytes })
+    if (this.#abort.signal.aborted) return
+    switch (end.type) {
+      case 'taken':
+        return taken()
+      case 'refused':
+        return refuse(end.code)
+      case 'gone':
+        // The channel is closed for that: its sender has it, and sends it where the agent is.
+        return
+      case 'later':
+        throw new Error('nothing more can be stored for the agent')
+    }
   }
 
   async #answerCardEnvelope(envelope: Envelope): Promise<void> {
     const message = readCardEnvelope(envelope)
     if (!message) return
     const { to, sender } = envelope
-    if (message.type === 'answer') return void (await this.directory.take(sender, message.cards, sender))
+    if (message.type === 'answer') {
+      // Only what was asked for: to look at cards costs, and anybody can send some.
+      const asked = this.#asked.get(pairKey(to, sender))
+      return asked?.resolve(await this.directory.take(sender, message.cards, sender))
+    }
     const answer = await this.directory.answerAgent(message, sender)
-    if (
-      !answer ||
-      sender === to ||
-      (answer.type !== 'answer' && answer.type !== 'published' && answer.type !== 'refused')
-    )
-      return
+    if (!answer || sender === to) return
+    if (answer.type !== 'answer' && answer.type !== 'published' && answer.type !== 'refused') return
     await this.#parts.router.carried.send(encodeEnvelope(cardEnvelope(sender, to, answer)))
   }
 
@@ -321,7 +423,8 @@ export class Gateway implements NodeCarrier {
   async #publish(address: string): Promise<void> {
     const { host, router } = this.#parts
     const { contact } = host
-    if (contact === undefined || !router.isListed(address)) return
+    const isListed = router.isListed(address) && !this.#options.unlisted?.has(address)
+    if (contact === undefined || !isListed) return
     const { signal } = this.#abort
     try {
       const served = await this.directory.publish(address, [contact], signal)
@@ -334,6 +437,10 @@ export class Gateway implements NodeCarrier {
   #log(level: 'info' | 'warning', line: string): void {
     this.#options.log?.(level, line)
   }
+}
+
+function pairKey(sender: string, to: string): string {
+  return `${sender.length}:${sender}${to}`
 }
 
 function isAboutCards(bytes: Uint8Array): boolean {

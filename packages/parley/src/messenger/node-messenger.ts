@@ -51,7 +51,7 @@ export async function openNodeMessenger(options: NodeMessengerOptions, signal: A
     },
     messages: () =>
       messagesOf(client.events, {
-        wayOf: async (id) =>
+        wayOf: async ({ id }) =>
           id !== undefined && (await askNode(folder, 'way', { query: { id } })) === 'private' ? 'private' : 'plain',
         onNotDelivered: () => {},
       }),

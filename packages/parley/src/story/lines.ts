@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { maxMessageBodyLength } from '@parley/agent/protocol'
+import { MAX_ENVELOPE_LENGTH } from '@parley/acn/entrance'
 
 /** What is said, in the three parts of the story. */
 export interface StoryLines {
@@ -12,11 +12,11 @@ export interface StoryLines {
 }
 
 const BUILT_IN: StoryLines = {
-  fromAlice: ['Hello Bob, this line is for your eyes only.', 'The router that carries it cannot read it.'],
-  fromBob: ['Hello Alice! I got both lines, in order.', 'My program may crash now: let us see what is lost.'],
+  fromAlice: ['Hello Bob, this line is for your eyes only.', 'All I knew of you was your ledger address.'],
+  fromBob: ['Hello Alice! I got both lines, in order.', 'I am going away now. Write to me all the same.'],
   whileAway: [
     'You are away, and I am writing all the same.',
-    'The router keeps this for you, sealed.',
+    'Your router keeps this for you, sealed.',
     'When you are back you will read it, and I will know that you did.',
   ],
 }
@@ -24,8 +24,10 @@ const BUILT_IN: StoryLines = {
 /** Messages that may wait for Bob: fewer than a queue of a router holds. */
 const MAX_WAITING = 100
 
-/** Bytes that one message holds with post-quantum encryption. */
-const MAX_LINE = maxMessageBodyLength(7, true)
+/** Room for what an envelope says besides its text: addresses, protocol, reference of the dialogue. */
+const ENVELOPE_OVERHEAD = 1024
+/** Bytes of text that one envelope holds; those that are longer than one message go in pieces. */
+const MAX_LINE = MAX_ENVELOPE_LENGTH - ENVELOPE_OVERHEAD
 
 /**
  * The built-in lines, or those of a file: a third for each part, and never more waiting than a queue holds.

@@ -44,6 +44,12 @@ export class ConversationFolder {
     return new ConversationFolder(join(dataFolder, 'talk', name))
   }
 
+  /** File of what an own ledger address and another one have said to each other; its folder is made when missing. */
+  static historyOf(dataFolder: string, own: string, peer: string): string {
+    const name = createHash('sha256').update(`${own} ${peer}`).digest('hex').slice(0, 16)
+    return new ConversationFolder(join(dataFolder, 'talk', `with-${name}`)).historyPath
+  }
+
   /** Puts the conversation that was begun here aside, so that a new one can begin; its history stays in a folder. */
   static putAside(dataFolder: string): void {
     const path = join(dataFolder, 'talk', 'invited')

@@ -28,6 +28,13 @@ CREATE TABLE IF NOT EXISTS messages (
   UNIQUE (mine, msg_id)
 ) STRICT`
 
+/** Of conversations by ledger address: the envelope of each own message. */
+const ENVELOPES = `
+CREATE TABLE IF NOT EXISTS envelopes (
+  msg_id INTEGER PRIMARY KEY,
+  id TEXT NOT NULL
+) STRICT`
+
 const COLUMNS = 'id, mine, msg_id AS msgId, text, at, state'
 
 type Row = Omit<TalkMessage, 'mine'> & { readonly mine: number }
@@ -43,6 +50,7 @@ export class History {
     this.#db.exec('PRAGMA journal_mode=WAL')
     this.#db.exec('PRAGMA synchronous=FULL')
     this.#db.exec(SCHEMA)
+    this.#db.exec(ENVELOPES)
   }
 
   /** The last messages, oldest first. */
@@ -73,6 +81,20 @@ export class History {
     this.#db.prepare('UPDATE messages SET msg_id = ? WHERE id = ?').run([msgId, id])
   }
 
+  /** An own message was taken as an envelope; gives the number that stands for it. */
+  acceptedAs(id: number, envelopeId: string): number {
+    const msgId = envelopeNumber(envelopeId)
+    this.#db.prepare('INSERT OR REPLACE INTO envelopes (msg_id, id) VALUES (?, ?)').run([msgId, envelopeId])
+    this.accepted(id, msgId)
+    return msgId
+  }
+
+  /** The envelope of an own message; undefined when it was sent otherwise. */
+  envelopeOf(msgId: number): string | undefined {
+    return (this.#db.prepare('SELECT id FROM envelopes WHERE msg_id = ?').get([msgId]) as { id: string } | undefined)
+      ?.id
+  }
+
   /** Keeps a message of the peer; undefined when it was there already. */
   addTheirs(msgId: number, text: string, at: number): TalkMessage | undefined {
     const sql = "INSERT OR IGNORE INTO messages (mine, msg_id, text, at, state) VALUES (0, ?, ?, ?, 'received')"
@@ -93,4 +115,9 @@ export class History {
   #all(sql: string, ...parameters: number[]): TalkMessage[] {
     return (this.#db.prepare(sql).all(parameters) as Row[]).map((row) => ({ ...row, mine: row.mine === 1 }))
   }
+}
+
+/** A number for an envelope's id: as good as unique in one conversation. */
+export function envelopeNumber(id: string): number {
+  return Number.parseInt(id.slice(0, 12), 16)
 }

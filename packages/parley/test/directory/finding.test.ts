@@ -28,6 +28,20 @@ test('a card is found at the agent’s own peer, by those who enter anywhere', a
   assert.deepEqual([own?.way, home.host.channels.filter(({ opened }) => opened === 'here').length], ['own', 0])
 })
 
+test('the card of an agent of which others are not to hear is given to nobody, and is there for its own node', async (t) => {
+  const entry = await startPeer(t)
+  let isListed = false
+  const home = await startDirectory(t, [entry], { agent, directory: { isListed: () => isListed } })
+  await home.directory.serveOwn(await cardNow(agent))
+  const asker = await startDirectory(t, [entry])
+  assert.equal(await asker.directory.find(agent.address, { privacy: 'direct' }), undefined)
+  assert.equal((await home.directory.find(agent.address))?.way, 'own')
+  // It was asked, and would have answered.
+  assert.ok(home.host.frames.some(({ direction }) => direction === 'out'))
+  isListed = true
+  assert.equal((await asker.directory.find(agent.address, { privacy: 'direct', fresh: true }))?.way, 'direct')
+})
+
 test('an address without a card has none, and is not looked for again at once', async (t) => {
   const entry = await startDirectory(t)
   const home = await startPeer(t, [entry.peer], { agent })

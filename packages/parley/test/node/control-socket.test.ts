@@ -23,8 +23,18 @@ test('a running node is asked by its owner; where none runs nobody answers', asy
     (error) => error instanceof Error && !error.message.includes('secret'),
   )
   await assert.rejects(askNode(folder, 'unknown'))
+  await assert.rejects(askNode(folder, 'toString'))
   await socket.close()
   assert.equal(await askNode(folder, 'status'), undefined)
+})
+
+test('a question may have words with it', async (t) => {
+  const folder = await folderOf(t)
+  const handlers = { echo: async (query: URLSearchParams) => query.get('of') ?? undefined }
+  await using _socket = await ControlSocket.listen(folder, handlers)
+  const of = 'fetch1… & /?#=ü'
+  assert.equal(await askNode(folder, 'echo', { query: { of } }), of)
+  assert.equal(await askNode(folder, 'echo'), null)
 })
 
 test('what a killed process left is taken over, and answers nobody before', async (t) => {

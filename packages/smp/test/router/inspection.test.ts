@@ -39,6 +39,28 @@ describe('inspection', () => {
     assert.ok(!JSON.stringify(seen).includes('rcvDhSecret'))
   })
 
+  it('tells an observer what blocks say, whatever they are sealed with', async (t) => {
+    for (const version of [10, 18]) {
+      const seen: { connection: number; direction: string; content: Buffer }[] = []
+      const fixture = await RouterFixture.start(t, {
+        observe: ({ content, ...rest }) => void seen.push({ ...rest, content: Buffer.from(content) }),
+      })
+      const bob = await fixture.connect({ version })
+      const alice = await fixture.connect({ version })
+      const queue = await newQueue(bob, { subscribe: false })
+      await alice.ask(send('hello to the router'), queue.sndId)
+      const of = (connection: number, direction: string) =>
+        Buffer.concat(
+          seen
+            .filter((one) => one.connection === connection && one.direction === direction)
+            .map(({ content }) => content),
+        )
+      assert.ok(of(1, 'in').includes('NEW ') && of(1, 'out').includes('IDS '))
+      assert.ok(of(2, 'in').includes('hello to the router') && of(2, 'out').includes('OK'))
+      assert.ok(!of(1, 'in').includes('hello to the router'))
+    }
+  })
+
   it('logs what happens without ids', async (t) => {
     const events: RouterEvent[] = []
     const fixture = await RouterFixture.start(t, { log: (event) => events.push(event) })

@@ -111,6 +111,10 @@ export class AcnDatabase {
         return undefined
       },
       markSeen: ({ scope, id }) => journal.markSeen(scope, id),
+      forgetSeen({ scope, id }) {
+        journal.forgetSeen(scope, id)
+        return undefined
+      },
       addTrace(event) {
         journal.addTrace(event)
         return undefined

@@ -70,6 +70,7 @@ export class Journal {
         ) GROUP BY id ORDER BY max(number) DESC LIMIT ?2`),
       see: database.prepare('INSERT OR IGNORE INTO seen (scope, id) VALUES (?, ?)'),
       pruneSeen: database.prepare('DELETE FROM seen WHERE number <= ?'),
+      forgetSeen: database.prepare('DELETE FROM seen WHERE scope = ? AND id = ?'),
       wasSeen: rows('SELECT 1 FROM seen WHERE scope = ? AND id = ?'),
     }
   }
@@ -134,6 +135,10 @@ export class Journal {
 
   wasSeen(scope: string, id: string): boolean {
     return this.#statements.wasSeen.get([scope, id]) !== undefined
+  }
+
+  forgetSeen(scope: string, id: string): void {
+    this.#statements.forgetSeen.run([scope, id])
   }
 
   /** False when it was seen before. */

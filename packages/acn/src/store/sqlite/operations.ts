@@ -59,6 +59,7 @@ export interface Operations {
   unreported: { ask: { sender: string; page: FullPage }; answer: StoredNotDelivered[] }
   reported: { ask: { number: number }; answer: undefined }
   markSeen: { ask: { scope: string; id: string }; answer: boolean }
+  forgetSeen: { ask: { scope: string; id: string }; answer: undefined }
   addTrace: { ask: TraceEvent; answer: undefined }
   trace: { ask: { id: string }; answer: TraceEvent[] }
   tracedOf: { ask: { address: string; limit: number }; answer: string[] }

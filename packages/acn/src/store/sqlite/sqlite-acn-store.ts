@@ -209,6 +209,10 @@ export class SqliteAcnStore implements AcnStore {
     return this.#ask('markSeen', { scope, id }, false)
   }
 
+  forgetSeen(scope: string, id: string): Promise<void> {
+    return this.#ask('forgetSeen', { scope, id })
+  }
+
   addTrace(event: TraceEvent): void {
     if (this.#queued.length >= MAX_QUEUED_FOR_TRACE) {
       this.#droppedTraceEvents++

@@ -1,0 +1,8 @@
+export type { Attachment } from './card/index.ts'
+export type { RequestPolicy } from './channel/index.ts'
+export { DirectoryError, type DirectoryErrorCode } from './directory/index.ts'
+export type { PrivateMode } from './gateway/gateway.ts'
+export type { NotDeliveredMessage, ParleyMessage } from './message-stream.ts'
+export type { EnvelopeTrace, TracedState, TracedStep } from './node/envelope-trace.ts'
+export { Parley, type ParleyIdentity, type ParleyOptions, Peer } from './parley.ts'
+export { ParleyError, type ParleyErrorCode } from './parley-error.ts'
