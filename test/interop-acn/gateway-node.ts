@@ -1,9 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import type { AcnNode } from '@parley/acn/node'
+import { AcnNode } from '@parley/acn/node'
 import { parsePeerAddress } from '@parley/acn/protocol'
 import { AcnStoreReader } from '@parley/acn/store'
 import { SmpRouter } from '@parley/smp/router'
-import { folderOf, peerSettings, startNode } from '../../packages/acn/test/node/network.ts'
+import { peerSettings } from '../../packages/acn/test/node/network.ts'
 import type { Gateway } from '../../packages/parley/src/gateway/gateway.ts'
 import { acnGateway } from '../../packages/parley/src/node/acn-gateway.ts'
 import { storedSource, traceEnvelope } from '../../packages/parley/src/node/trace-source.ts'
@@ -24,9 +27,10 @@ export interface WatchedRouter {
 /** Closed after the test. */
 export async function startWatchedRouter(t: TestContext): Promise<WatchedRouter> {
   const tap = new Tap()
+  const dataDir = await mkdtemp(join(tmpdir(), 'parley-watched-router-'))
   let sent = 0
   const router = await SmpRouter.start({
-    dataDir: await folderOf(t),
+    dataDir,
     ...LOOPBACK,
     observe: ({ connection, direction, content }) => {
       tap.look(`${connection} ${direction}`, content)
@@ -34,7 +38,10 @@ export async function startWatchedRouter(t: TestContext): Promise<WatchedRouter>
       if (isSent) sent++
     },
   })
-  t.after(() => router.close())
+  t.after(async () => {
+    await router.close()
+    await rm(dataDir, { recursive: true, force: true })
+  })
   return { address: router.address, tap, sent: () => sent }
 }
 
@@ -52,7 +59,7 @@ export async function startGatewayNode(
   { router, entries }: { router: WatchedRouter; entries: readonly string[] },
 ): Promise<GatewayNode> {
   const tap = new Tap()
-  const folder = await folderOf(t)
+  const folder = await mkdtemp(join(tmpdir(), 'parley-gateway-node-'))
   const smp = [router.address]
   const privacy = { mode: 'prefer', lookup: 'private', policy: 'everyone', allow: [], smp } as const
   const maker = acnGateway(privacy, folder, () => {})
@@ -61,10 +68,15 @@ export async function startGatewayNode(
     return { ...address, peerId }
   })
   const settings = peerSettings([], { mailbox: LOOPBACK, monitoring: LOOPBACK, entryPeers })
-  const node = await startNode(t, settings, {
+  const node = await AcnNode.start({
+    settings,
     dataFolder: folder,
     host: { observe: ({ connection, direction, bytes }) => tap.look(`${connection} ${direction}`, bytes) },
     ...(maker && { carrier: maker.carrier }),
+  })
+  t.after(async () => {
+    await node.stop()
+    await rm(folder, { recursive: true, force: true })
   })
   const gateway = maker?.gateway
   if (!gateway) throw new Error('no gateway')
