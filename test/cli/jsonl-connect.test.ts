@@ -185,8 +185,9 @@ describe('a contact address', TIME, () => {
       test(`by its ${form}, pq ${owner}, ${requester} and accepted with ${accepter}`, async () => {
         const created = await create(alice, 'contact', owner)
         const requested = await join(bob, created[form], 'Bob', requester)
-        const { invId, servers, pq: asked, ...req } = await alice.next('REQ')
+        const { invId, keyAgreement, servers, pq: asked, ...req } = await alice.next('REQ')
         assert.match(`${invId}`, ID)
+        assert.equal(Buffer.from(`${keyAgreement}`, 'base64').length, 32)
         assert.deepEqual(servers, [router.address])
         assert.deepEqual(req, { event: 'REQ', connId: created.connId, info: 'Bob' })
         assert.equal(asked, true, 'what the versions of the requester support, as in the original')
