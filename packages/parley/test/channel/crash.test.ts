@@ -110,6 +110,7 @@ const OPENER_STEPS = [
   ['envelopes stored', 1],
   ['messages made', 1],
   ['messages handed to the agent', 1],
+  // The proof, then the first acknowledgement: later ones may go together.
   ['message received', 2],
   ['message stored', 2],
   ['message acknowledged', 2],
