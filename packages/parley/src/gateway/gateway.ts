@@ -260,12 +260,14 @@ export class Gateway implements NodeCarrier {
 
   async stop(): Promise<void> {
     this.#abort.abort(new Error('gateway stops'))
-    this.directory.stop()
-    await this.#contacts.stop()
-    await this.channels.close()
-    this.#cards.close()
-    this.#book.close()
-    if (this.#options.ownsAgent) await this.#options.agent.close()
+    // The last first. What cannot be closed, as when the disk has failed, does not leave the rest open.
+    await using closing = new AsyncDisposableStack()
+    closing.defer(() => (this.#options.ownsAgent ? this.#options.agent.close() : undefined))
+    closing.defer(() => this.#book.close())
+    closing.defer(() => this.#cards.close())
+    closing.defer(() => this.channels.close())
+    closing.defer(() => this.#contacts.stop())
+    closing.defer(() => this.directory.stop())
   }
 
   /**
