@@ -51,7 +51,14 @@ export interface StartedAgent {
   readonly pid: number
   readonly publicKey: string
   readonly multiaddrs: readonly string[]
-  readonly ports: { readonly libp2p: number; readonly delegate: number; readonly mailbox: number }
+  readonly ports: {
+    readonly libp2p: number
+    readonly delegate: number
+    readonly mailbox: number
+    readonly monitoring: number
+  }
+  /** Where its node keeps what it knows. */
+  readonly records: string
 }
 
 /** What became of one envelope: the milliseconds that it took, or what went wrong. */
@@ -60,6 +67,14 @@ export interface Passage {
   readonly to: string
   readonly ms?: number
   readonly failure?: string
+}
+
+/** Envelopes of every sender to every receiver, by their names. */
+interface Burst {
+  readonly senders: readonly string[]
+  readonly receivers: readonly string[]
+  /** Of each pair. */
+  readonly each: number
 }
 
 /** Agents on original Python connections, in a process of their own. */
@@ -73,11 +88,18 @@ export class PythonAgents {
     this.#child = child
   }
 
-  /** Ended, with all its agents and their nodes, after the test. */
-  static async start(t: TestContext, { python, packages, vendor }: PythonOriginals): Promise<PythonAgents> {
+  /**
+   * Ended, with all its agents and their nodes, after the test.
+   * @param environment of the nodes that their connections start, besides what that writes into their env files
+   */
+  static async start(
+    t: TestContext,
+    { python, packages, vendor }: PythonOriginals,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<PythonAgents> {
     const folder = await mkdtemp(join(tmpdir(), 'parley-python-'))
     // Folders of installed packages are not written to.
-    const env = { ...process.env, PYTHONDONTWRITEBYTECODE: '1' }
+    const env = { ...process.env, ...environment, PYTHONDONTWRITEBYTECODE: '1' }
     const child = new LineChild(python, [DRIVER, packages, vendor, folder], env)
     t.after(async () => {
       child.process.stdin?.end()
@@ -123,6 +145,23 @@ export class PythonAgents {
     each: number,
   ): Promise<{ delivered: number; seconds: number; faults: readonly unknown[] }> {
     return this.#ask('burst', { names, each })
+  }
+
+  /** Sends without waiting. @param burst its `run` is not that of another burst of the same pairs */
+  sendAll(burst: Burst & { readonly run: string }): Promise<void> {
+    return this.#ask('send_all', burst)
+  }
+
+  /** What came of runs, one after the other. */
+  receiveAll(
+    burst: Burst & { readonly runs: readonly string[] },
+  ): Promise<{ delivered: number; faults: readonly unknown[] }> {
+    return this.#ask('receive_all', burst)
+  }
+
+  /** Of all that was sent between its agents: what came byte for byte as it was sent, did not come so, came besides. */
+  account(): Promise<{ same: number; missing: number; besides: number }> {
+    return this.#ask('account', {})
   }
 
   async #ask<T>(what: string, fields: object): Promise<T> {

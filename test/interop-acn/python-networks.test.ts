@@ -5,7 +5,8 @@ import { describe, it, type TestContext } from 'node:test'
 import type { AcnNode } from '@parley/acn/node'
 import { peerSettings, startNode } from '../../packages/acn/test/node/network.ts'
 import { GO_NODE, GoNode, WITHOUT_GO_NODE } from './go-node.ts'
-import { AEA, installOurs, OPEN_AEA, type Passage, PythonAgents, type StartedAgent, without } from './python-agents.ts'
+import { latencies } from './latencies.ts'
+import { AEA, installOurs, OPEN_AEA, PythonAgents, type StartedAgent, without } from './python-agents.ts'
 
 const GO = dirname(GO_NODE)
 
@@ -132,18 +133,4 @@ async function allPairs(t: TestContext, agents: PythonAgents, names: readonly st
 
 function withoutMailboxes(names: readonly string[]): string[] {
   return names.filter((name) => !name.startsWith('mailbox'))
-}
-
-/** To mailboxes apart from the rest: their agents ask every two seconds. */
-function latencies(passages: readonly Passage[]): string {
-  const [pushed = [], polled = []] = [false, true].map((mailbox) =>
-    passages.filter(({ to }) => to.startsWith('mailbox') === mailbox).map(({ ms = 0 }) => ms),
-  )
-  return quantiles(pushed) + (polled.length > 0 ? `; to mailboxes ${quantiles(polled)}` : '')
-}
-
-function quantiles(milliseconds: readonly number[]): string {
-  const sorted = [...milliseconds].sort((a, b) => a - b)
-  const at = (share: number) => (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0).toFixed(1)
-  return `p50 ${at(0.5)}, p95 ${at(0.95)}, longest ${at(1)} ms`
 }

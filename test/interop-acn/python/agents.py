@@ -42,11 +42,12 @@ class Originals:
 class Agent:
     """One agent: keeps its keys, folder and ports when it is stopped and started again."""
 
-    def __init__(self, originals, folder, kind, ledger="fetchai", **options):
+    def __init__(self, originals, folder, on_send, kind, ledger="fetchai", **options):
         self.originals = originals
         self.kind = kind
         self.options = options
         self.folder = folder
+        self._on_send = on_send
         self.key = make_crypto(ledger)
         self.identity = Identity(
             "agent", address=self.key.address, public_key=self.key.public_key, default_address_key=ledger
@@ -57,12 +58,17 @@ class Agent:
             self.node_key = make_crypto(NODE_LEDGER)
             self.node_key_file = os.path.join(folder, "node_key.txt")
             self.node_key.dump(self.node_key_file)
-            self.ports = {name: free_port() for name in ("libp2p", "delegate", "mailbox")}
+            self.ports = {name: free_port() for name in ("libp2p", "delegate", "mailbox", "monitoring")}
 
     @property
     def runs_node(self):
         """Whether its connection starts a node: a peer's, or a relay client's."""
         return self.kind in ("direct", "relay")
+
+    @property
+    def records(self):
+        """Where its node keeps what it knows."""
+        return os.path.join(self.folder, "records")
 
     @property
     def address(self):
@@ -86,6 +92,7 @@ class Agent:
                 "publicKey": self.node_key.public_key,
                 "multiaddrs": [str(multiaddr) for multiaddr in connection.node.multiaddrs],
                 "ports": self.ports,
+                "records": self.records,
             }
         return answer
 
@@ -107,7 +114,9 @@ class Agent:
         )
 
     def send(self, to, content, sender=None):
-        self._multiplexer.put(self.envelope(to, content, sender))
+        envelope = self.envelope(to, content, sender)
+        self._on_send(envelope)
+        self._multiplexer.put(envelope)
 
     def receive(self, timeout):
         """(sender, content) of the next envelope, or None when none has come in time (seconds)."""
@@ -128,10 +137,11 @@ class Agent:
             "local_uri": own["libp2p"],
             "entry_peers": self.options.get("entryPeers", []),
             "log_file": os.path.join(self.folder, "libp2p_node.log"),
-            "storage_path": os.path.join(self.folder, "records"),
+            "storage_path": self.records,
         }
         if self.kind == "direct":
-            config |= {"public_uri": own["libp2p"], "delegate_uri": own["delegate"], "mailbox_uri": own["mailbox"]}
+            config |= {"public_uri": own["libp2p"]}
+            config |= {f"{service}_uri": own[service] for service in ("delegate", "mailbox", "monitoring")}
         configuration = ConnectionConfig(
             connection_id=self.originals.direct.connection_id,
             build_directory=self.options["program"],

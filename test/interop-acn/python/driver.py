@@ -12,7 +12,8 @@ import sys
 import traceback
 
 from agents import Agent, Originals
-from exchange import all_at_once, one_by_one
+import witness
+from exchange import all_at_once, one_by_one, receive_all, send_all
 
 
 class Driver:
@@ -22,11 +23,12 @@ class Driver:
         self.originals = originals
         self.folder = folder
         self.agents = {}
+        self.witness = witness.begin()
 
     def start(self, name, **options):
         """A new agent; one that was stopped, when only its name is given."""
         if options:
-            self.agents[name] = Agent(self.originals, os.path.join(self.folder, name), **options)
+            self.agents[name] = Agent(self.originals, os.path.join(self.folder, name), self.witness.sent, **options)
             self.agents[name].name = name
         return self.agents[name].start()
 
@@ -46,10 +48,22 @@ class Driver:
         return arrived and {"from": arrived[0], "text": arrived[1].decode()}
 
     def exchange(self, names, size=300, patience=20):
-        return one_by_one([self.agents[name] for name in names], size, patience)
+        return one_by_one(self._named(names), size, patience)
 
-    def burst(self, names, each=1, patience=30):
-        return all_at_once([self.agents[name] for name in names], each, patience)
+    def burst(self, names, each=1, patience=60):
+        return all_at_once(self._named(names), each, patience)
+
+    def send_all(self, senders, receivers, run, each):
+        send_all(self._named(senders), self._named(receivers), run, each)
+
+    def receive_all(self, senders, receivers, runs, each, patience=60):
+        return receive_all(self._named(senders), self._named(receivers), runs, each, patience)
+
+    def account(self):
+        return self.witness.account()
+
+    def _named(self, names):
+        return [self.agents[name] for name in names]
 
     def close(self):
         for agent in reversed(self.agents.values()):
