@@ -84,14 +84,21 @@ describe('the Python connections of open-aea: in private', { skip, timeout: 900_
       assert.ok(ways.length >= everyone.length - 1, `${name}: ${ways.length} traces`)
     }
 
+    // A mailbox agent makes a new connection for each envelope that it sends or gets, so it takes its time.
     const each = 100
-    const before = await carried()
-    const pairs = pairsOf(everyone)
-    const { delivered, seconds, faults } = await agents.burst(everyone, each)
-    t.diagnostic(`at once: ${delivered} of ${pairs.length * each} in ${seconds.toFixed(1)} s`)
-    assert.deepEqual(faults, [])
-    assert.equal((await carried()) - before, privatePairs.length * each)
-    const sent = pairs.length * (each + 1) + pairsOf(pushed).length
+    let sent = pairsOf(everyone).length + pairsOf(pushed).length
+    for (const [who, inPrivate] of [
+      [pushed, again],
+      [everyone, privatePairs],
+    ] as const) {
+      const before = await carried()
+      const count = pairsOf(who).length * each
+      const { delivered, seconds, faults } = await agents.burst(who, each)
+      t.diagnostic(`at once, of ${who.length} agents: ${delivered} of ${count} in ${seconds.toFixed(1)} s`)
+      assert.deepEqual(faults, [])
+      assert.equal((await carried()) - before, inPrivate.length * each)
+      sent += count
+    }
     assert.deepEqual(await agents.account(), { same: sent, missing: 0, besides: 0 })
 
     // What nobody between saw, and what everybody on the plain way did.
