@@ -150,7 +150,7 @@ describe('the Python connections of open-aea: in private', { skip, timeout: 900_
     const each = 100
     // To the delegate alone: what other agents have read, and their application not, would go with them.
     await agents.sendAll({ senders, receivers: ['delegate 2'], run: 'before', each })
-    // A mailbox agent that reads while its node is away for longer than four seconds never reads again.
+    // A mailbox agent whose read fails twice, as when its node is away for long, reads no more.
     for (const name of away) await agents.stop(name)
     await agents.sendAll({ senders, receivers: ['delegate 2', ...away], run: 'meanwhile', each })
     for (const name of away.toReversed()) await agents.start(name)
