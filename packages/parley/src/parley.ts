@@ -7,7 +7,7 @@ import { type HostPort, parsePeerAddress } from '@parley/acn/protocol'
 import { createRecord, ledgerOf } from '@parley/acn/record'
 import { Agent, type AgentOptions } from '@parley/agent'
 import { type Attachment, ledgerSigner } from './card/index.ts'
-import { ChannelError, type RequestPolicy } from './channel/index.ts'
+import { ChannelError, type ChannelEvents, type RequestPolicy } from './channel/index.ts'
 import type { FindOptions, FoundCard } from './directory/index.ts'
 import type { Gateway, PrivateMode } from './gateway/gateway.ts'
 import { GatewayMaker } from './gateway/gateway-maker.ts'
@@ -274,6 +274,14 @@ export class Parley implements AsyncDisposable {
   onNotDelivered(handler: (event: NotDeliveredMessage) => void): () => void {
     this.#failureListeners.add(handler)
     return () => this.#failureListeners.delete(handler)
+  }
+
+  /**
+   * Calls `handler` for each request for a channel where the policy is to ask; a request waits for its answer, also over
+   * restarts. Returns how to stop.
+   */
+  onRequest(handler: (request: ChannelEvents['request']) => void): () => void {
+    return this.#gateway.channels.on('request', handler)
   }
 
   /** Ends everything in order; what is pending goes on when it is opened again. */

@@ -257,12 +257,12 @@ export class Sender {
   }
 
   /** False when the peer has taken it before. */
-  #store(db: Db, { id, bytes }: ChannelEnvelope): boolean {
+  #store(db: Db, { id, bytes, expiresAt: end = Number.POSITIVE_INFINITY }: ChannelEnvelope): boolean {
     const { limits, now } = this.#context
     const { record, waiting } = this.#pair
     const idBytes = Buffer.from(id, 'hex')
     if (getOutcome(db, record.pairId, idBytes) === 'delivered') return false
-    const expiresAt = now() + Math.min(limits.lifetime, MAX_LIFETIME)
+    const expiresAt = Math.min(end, now() + Math.min(limits.lifetime, MAX_LIFETIME))
     if (!insertOutgoing(db, record.pairId, { id: idBytes, bytes, expiresAt })) return true
     waiting.count++
     waiting.bytes += bytes.length

@@ -96,6 +96,8 @@ export interface ChannelEnvelope {
   readonly id: string
   /** 1 to 3 MiB. */
   readonly bytes: Uint8Array
+  /** When it is given up, ms since 1970; at the end of the lifetime of envelopes at the latest, which is the default. */
+  readonly expiresAt?: number
 }
 
 /** A pair: an agent of ours and its peer. */

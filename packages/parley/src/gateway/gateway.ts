@@ -208,7 +208,7 @@ export class Gateway implements NodeCarrier {
   }
 
   async carry(envelope: CarriedEnvelope, signal: AbortSignal): Promise<Carrying> {
-    const { id, sender, to, bytes } = envelope
+    const { id, sender, to, bytes, expiresAt } = envelope
     const way = this.wayOf(sender, to)
     if (way === 'plain') return { type: 'plain' }
     try {
@@ -217,7 +217,7 @@ export class Gateway implements NodeCarrier {
         if (answer) return answer
       }
       // Its place in the order is taken when this returns its promise: from here on others may follow.
-      const sent = this.channels.send(sender, to, { id, bytes }, signal)
+      const sent = this.channels.send(sender, to, { id, bytes, expiresAt }, signal)
       this.#noteWay(sender, to, { type: 'carried' })
       await sent
       return { type: 'carried' }

@@ -39,3 +39,24 @@ test('two agents that know only each other’s addresses talk in private, also w
     break
   }
 })
+
+test('who may open a channel is the application’s decision, when it wants to be asked', async () => {
+  await using world = await World.make()
+  const router = await world.router()
+  const peer = await world.peer(router)
+  const at = { entry: [peer.multiaddr], smp: [router.address], lookup: 'direct' } as const
+  const bob = await world.parley('bob', 'fetchai', { ...at, policy: { mode: 'ask' } })
+  const alice = await world.parley('alice', 'ethereum', at)
+  const asked: string[] = []
+  bob.onRequest(({ peer: address, card, accept }) => {
+    asked.push(`${address} ${card}`)
+    void accept()
+  })
+  await (await alice.connect(bob.address)).send('may I?')
+  for await (const { text, done } of bob.messages()) {
+    assert.equal(text, 'may I?')
+    done()
+    break
+  }
+  assert.deepEqual(asked, [`${alice.address} ledger`])
+})
