@@ -208,7 +208,9 @@ export class Registrations {
     const { record } = own
     const current = this.#known.get(record.address)
     if (current?.registration !== own) return
-    if (!isFresh) return void (await this.take(other, this.#options.host.peerId).catch(() => {}))
+    // One that has left meanwhile went there: it was quicker than what was told of its coming here.
+    const hasJustCome = isFresh && this.#options.isHere(record.address)
+    if (!hasJustCome) return void (await this.take(other, this.#options.host.peerId).catch(() => {}))
     // The agent came here a moment ago: the other peer's clock is ahead of this one's.
     const registration = signRegistration(record, this.#options.key, other.issuedAt + 1)
     this.#remember(registration, true)

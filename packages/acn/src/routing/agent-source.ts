@@ -47,10 +47,16 @@ export class AgentSource implements PendingSource {
   /** Takes the newest envelope; false when it has to be written at once. */
   offer(envelope: QueuedEnvelope): boolean {
     const isTaken = this.#isActive && this.#isReady && this.#options.reader.offer(envelope)
-    if (!isTaken) this.#options.reader.missed()
-    this.#bell.ring()
+    if (isTaken) this.#bell.ring()
+    else this.missed()
     // An agent that asks every two seconds, and answers when it asks again, would keep the sender waiting for nothing.
     return isTaken && !(this.session.kind === 'mailbox' && !this.session.isParley)
+  }
+
+  /** There may be one in the store that was not offered. */
+  missed(): void {
+    this.#options.reader.missed()
+    this.#bell.ring()
   }
 
   /** A report was added. */

@@ -14,6 +14,14 @@ export interface QueuedEnvelope extends PendingEnvelope {
   lastStatus?: number
 }
 
+/** The way to those who bring envelopes on. */
+export interface Onward {
+  /** Hands an envelope on; false when nobody can take it now, so that it has to be written at once. */
+  offer(envelope: QueuedEnvelope): boolean
+  /** An envelope is being written, and may be found in the store then. */
+  announce(envelope: QueuedEnvelope): void
+}
+
 type Result = { readonly accepted: true; readonly number: EnvelopeNumber } | EnqueueOutcome
 
 interface Held {
@@ -43,11 +51,8 @@ export class Holding {
     this.#store = store
   }
 
-  /**
-   * Takes an envelope.
-   * @param offer hands it on; false when nobody can take it now, so that it has to be written at once
-   */
-  take(wanted: NewEnvelope, seen: SeenAs | undefined, offer: (envelope: QueuedEnvelope) => boolean): Promise<Result> {
+  /** Takes an envelope. */
+  take(wanted: NewEnvelope, seen: SeenAs | undefined, { offer, announce }: Onward): Promise<Result> {
     const envelope: QueuedEnvelope = {
       ...wanted,
       number: 0,
@@ -61,6 +66,8 @@ export class Holding {
     const isKnown = seen !== undefined && !this.#remember(`${seen.scope} ${wanted.to} ${seen.id}`)
     this.#held.add(held)
     this.#byEnvelope.set(envelope, held)
+    // Whether it is taken once more the store decides.
+    if (isKnown) announce(envelope)
     if (isKnown || !isWritable(wanted) || !offer(envelope)) this.flush()
     else this.#timer ??= setTimeout(() => this.#flushOld(), HOLD)
     return held.done.promise

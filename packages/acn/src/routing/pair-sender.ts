@@ -69,6 +69,13 @@ export class PairSender {
     return this.#options.reader.offer(envelope)
   }
 
+  /** There may be one in the store that was not offered. */
+  missed(): void {
+    this.#offered = true
+    this.#options.reader.missed()
+    this.#bell.ring()
+  }
+
   /** The agent is attached here now: what is under way is finished, nothing more is begun. */
   cancel(): void {
     this.#isCancelled = true

@@ -520,7 +520,10 @@ export class AcnRouter implements EntranceHandler {
     let isMeasured = false
     const outcome = await this.#admission.admit(place, () => {
       isMeasured = isRouted && this.#outcomes.beginRouting(id)
-      return this.#holding.take(wanted, seen, (envelope) => this.#offer(envelope))
+      return this.#holding.take(wanted, seen, {
+        offer: (envelope) => this.#offer(envelope),
+        announce: (envelope) => this.#announce(envelope),
+      })
     })
     if (isMeasured && !outcome.accepted) this.#outcomes.endRouting(id, 'not-delivered')
     return outcome
@@ -538,6 +541,13 @@ export class AcnRouter implements EntranceHandler {
     const isAway = agent !== undefined && agent.kind !== 'relay'
     const isAlone = !isAway && this.#admission.countOf(to, sender) === 1
     return this.#remote.send(to, sender, { isAlone })?.offer(envelope) ?? false
+  }
+
+  /** An envelope may come into the store beside those who bring it on. */
+  #announce({ to, sender }: QueuedEnvelope): void {
+    const sources = this.#agents.get(to)?.sources
+    if (!sources?.size) this.#remote.send(to, sender)?.missed()
+    for (const source of sources ?? []) source.missed()
   }
 
   async #refuseSender({ session, envelope, bytes }: Submission, id: string): Promise<StatusBody> {
