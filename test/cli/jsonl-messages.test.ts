@@ -205,6 +205,8 @@ describe('size', TIME, () => {
       const message = await receive(bob, b)
       assert.equal(message.text, longest)
       assert.equal(message.integrity, 'ok', 'what was refused has taken no number')
+      // Bob may have it a moment before Alice's agent has noted that it was sent.
+      await alice.line((line) => line.event === 'SENT' && line.connId === a && line.msgId === msgId)
       assert.equal((await status(alice, a, msgId)).state, 'sent')
     })
   }
