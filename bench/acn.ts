@@ -17,6 +17,7 @@ import { NodeProcess, newRecord, OWN, type Program } from './acn/node-process.ts
 import type { PlainAgent } from './acn/plain-agent.ts'
 import { type Figure, Report } from './acn/report.ts'
 import { saveResults } from './results.ts'
+import { sectionsOf } from './sections.ts'
 import { buildProgram, processorTime, residentMemory } from './smp/processes.ts'
 
 const USAGE = `usage: npm run bench -- acn [options]
@@ -80,11 +81,7 @@ export async function run(args: readonly string[]): Promise<void> {
     process.stdout.write(USAGE)
     return
   }
-  const sections = values.only.split(',').map((name) => {
-    const section = SECTIONS[name]
-    if (!section) throw new Error(`no such part: ${name}`)
-    return section
-  })
+  const sections = sectionsOf(values.only, SECTIONS)
   if (!values['no-build']) buildProgram()
   const { against } = values
   const folder = await mkdtemp(join(tmpdir(), 'bench-acn-'))

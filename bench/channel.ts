@@ -12,6 +12,7 @@ import { Child } from './channel/child.ts'
 import { Network, type Pair, type Way } from './channel/network.ts'
 import { Table } from './channel/table.ts'
 import { saveResults } from './results.ts'
+import { sectionsOf } from './sections.ts'
 
 const USAGE = `usage: npm run bench -- channel [options]
   --rounds N      times that each figure is taken of each way (default 3)
@@ -80,11 +81,7 @@ export async function run(args: readonly string[]): Promise<void> {
     process.stdout.write(USAGE)
     return
   }
-  const sections = values.only.split(',').map((name) => {
-    const section = SECTIONS[name]
-    if (!section) throw new Error(`no such part: ${name}`)
-    return section
-  })
+  const sections = sectionsOf(values.only, SECTIONS)
   const ways = values.ways.split(',').map(wayOf)
   const folder = await mkdtemp(join(tmpdir(), 'bench-channel-'))
   const table = new Table()

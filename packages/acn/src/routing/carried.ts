@@ -11,6 +11,7 @@ import {
 import { type CarriedEnd, type CarriedInVain, carriedScope, type FromCarrier, refusedWith } from './carrier.ts'
 import type { LocalAgents } from './local-agents.ts'
 import type { Outcomes } from './outcomes.ts'
+import { envelopeKey } from './pair-key.ts'
 
 /** What carried envelopes are handled with. */
 export interface CarriedOptions {
@@ -40,7 +41,7 @@ export class Carried {
    */
   async receive({ id, to, sender, bytes }: FromCarrier): Promise<CarriedEnd> {
     if (!this.#options.agents.isHere(to)) return { type: 'gone' }
-    const name = nameOf(to, sender, id)
+    const name = envelopeKey(to, sender, id)
     const known = this.#waiting.get(name)
     if (known) return known.promise
     const settled = Promise.withResolvers<CarriedEnd>()
@@ -60,7 +61,7 @@ export class Carried {
 
   /** An envelope for an agent of this node has come to its end. */
   settled(to: string, sender: string, id: EnvelopeId, end: CarriedEnd): void {
-    const name = nameOf(to, sender, id)
+    const name = envelopeKey(to, sender, id)
     this.#waiting.get(name)?.resolve(end)
     this.#waiting.delete(name)
   }
@@ -114,8 +115,4 @@ export class Carried {
       after = last.number
     }
   }
-}
-
-function nameOf(to: string, sender: string, id: EnvelopeId): string {
-  return `${to.length}:${to}${sender} ${id}`
 }

@@ -17,6 +17,7 @@ import type { LocalAgents } from './local-agents.ts'
 import type { RemoteRoute, RoutingNetwork } from './network.ts'
 import type { RoutingObserver } from './observer.ts'
 import type { Outcomes } from './outcomes.ts'
+import { pairKey } from './pair-key.ts'
 import { PairSender } from './pair-sender.ts'
 import { type Action, actionForPeerFailure, actionForPeerStatus, describeFailure } from './policy.ts'
 import type { QueueAdmission } from './queue-admission.ts'
@@ -168,12 +169,13 @@ export class RemoteDelivery {
     const before = Promise.all(comingBack)
     for (const [from, peerId] of this.#former.of(to))
       comingBack.push(before.then(() => this.#fetchBack(to, from, peerId)))
-    const back = comingBack.length === 0 ? undefined : Promise.all(comingBack)
-    if (!back) {
+    if (comingBack.length === 0) {
       this.#here.delete(to)
       return undefined
     }
-    return Promise.race([back, sleep(COMING_BACK, undefined, { ref: false })]).then(() => void this.#here.delete(to))
+    return Promise.race([Promise.all(comingBack), sleep(COMING_BACK, undefined, { ref: false })]).then(
+      () => void this.#here.delete(to),
+    )
   }
 
   /** Resolves when an envelope is not being sent from here. */
@@ -388,8 +390,4 @@ export class RemoteDelivery {
 /** Names the handing over of an envelope; another one when it comes back and is handed over again. */
 function transferId(peerId: string, id: string, number: number): string {
   return createHash('sha256').update(`${peerId}:${id}:${number}`).digest('hex').slice(0, 32)
-}
-
-function pairKey(to: string, sender: string): string {
-  return `${to.length}:${to}${sender}`
 }
