@@ -1,6 +1,8 @@
 import type { BoundedQueue } from '@parley/core/queue'
 import type { ServerTransmissionBatch } from '@parley/smp/client'
 import type { SmpServerWithAuth } from '@parley/smp/protocol'
+import type { MessageReceiver } from './application.ts'
+import { toAgentError } from './client-errors.ts'
 import type { AgentConfig } from './config.ts'
 import type { ConnLock } from './conn-lock.ts'
 import type { Effects } from './effects.ts'
@@ -50,13 +52,18 @@ export interface AgentContext {
   readonly outlet: EventOutlet
   /** What routers send, in batches, before the subscriber reads it. */
   readonly msgQ: BoundedQueue<ServerTransmissionBatch>
+  /** Takes messages for the application, in the transaction that stores them. */
+  receiver: MessageReceiver | undefined
   /** Aborts when the agent closes. */
   readonly closing: AbortSignal
   readonly log: (entry: AgentLogEntry) => void
 }
 
+type EffectTargets = Pick<AgentContext, 'delivery' | 'commands' | 'outlet' | 'log'>
+
 /** Wakes the workers that a finished transaction has given work, and hands its events over without waiting. */
-export function applyEffects(context: Pick<AgentContext, 'delivery' | 'commands' | 'outlet'>, effects: Effects): void {
+export function applyEffects(context: EffectTargets, effects: Effects): void {
+  callApplication(context, effects)
   wakeDeliveries(context, effects)
   wakeCommands(context, effects)
   context.outlet.post(effects.events)
@@ -66,13 +73,21 @@ export function applyEffects(context: Pick<AgentContext, 'delivery' | 'commands'
  * {@link applyEffects} that waits until `subQ` has room for the events: for what is driven by routers. Only then is
  * what they tell of acknowledged, so that a flood of it stays at the router.
  */
-export async function applyEffectsAndWait(
-  context: Pick<AgentContext, 'delivery' | 'commands' | 'outlet'>,
-  effects: Effects,
-): Promise<void> {
+export async function applyEffectsAndWait(context: EffectTargets, effects: Effects): Promise<void> {
+  callApplication(context, effects)
   wakeDeliveries(context, effects)
   await context.outlet.putAll(effects.events)
   wakeCommands(context, effects)
+}
+
+function callApplication({ log }: Pick<AgentContext, 'log'>, { ofApplication }: Effects): void {
+  for (const call of ofApplication) {
+    try {
+      call()
+    } catch (error) {
+      log({ level: 'error', message: 'the application failed', error: toAgentError(error).message })
+    }
+  }
 }
 
 function wakeDeliveries({ delivery }: Pick<AgentContext, 'delivery'>, effects: Effects): void {

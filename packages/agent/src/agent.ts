@@ -4,6 +4,7 @@ import type { NetworkOptions, ServerTransmissionBatch } from '@parley/smp/client
 import { formatSmpServer, parseSmpServer, type SmpServerWithAuth } from '@parley/smp/protocol'
 import type { AgentContext, AgentLogEntry } from './agent-context.ts'
 import { AgentError } from './agent-error.ts'
+import { ApplicationStore, type MessageReceiver } from './application.ts'
 import { CleanupManager } from './cleanup-manager.ts'
 import { commandError, toAgentError } from './client-errors.ts'
 import { CommandWorkers } from './command-workers.ts'
@@ -34,6 +35,7 @@ import { type MessageStatus, readMessageStatus } from './message-status.ts'
 import { resumeWork } from './resume.ts'
 import { SmpClients } from './smp-clients.ts'
 import { AgentStore } from './store/agent-store.ts'
+import type { Migration } from './store/migrate.ts'
 import { serverKey } from './store/records.ts'
 import { hasDeliveries } from './store/snd-messages.ts'
 import { type EventHandler, SubQueue } from './sub-queue.ts'
@@ -155,6 +157,7 @@ export class Agent implements AsyncDisposable {
       subscriptions,
       outlet,
       msgQ,
+      receiver: undefined,
       closing: stop.signal,
       log,
       get delivery() {
@@ -318,6 +321,31 @@ export class Agent implements AsyncDisposable {
       if (parsed.type !== 'short') throw commandError('SYNTAX', 'not a short link')
       return (await resolveShortLink(this.#context, parsed.link, signal)).data.user
     }, signal)
+  }
+
+  /**
+   * Tables of the application in the agent's own database, so that what it notes and what it sends or receives about that
+   * are stored together or not at all. Their names must not be those of the agent's.
+   * @param migrations their schema, step by step, each name after those before it
+   * @throws StoreError NEWER, MIGRATION, IO; AgentError INACTIVE
+   */
+  applicationStore(migrations: readonly Migration[]): ApplicationStore {
+    if (this.#stop.signal.aborted) throw new AgentError({ type: 'INACTIVE' })
+    return new ApplicationStore(this.#context, this.#context.store.openForApplication(migrations))
+  }
+
+  /**
+   * Messages are offered to the receiver first, in the transaction that stores them; returns how to stop that. There is
+   * one receiver at most.
+   * @throws AgentError CMD PROHIBITED when there is one
+   */
+  receiveWith(receiver: MessageReceiver): () => void {
+    const context = this.#context
+    if (context.receiver) throw commandError('PROHIBITED', 'there is a receiver of messages already')
+    context.receiver = receiver
+    return () => {
+      if (context.receiver === receiver) context.receiver = undefined
+    }
   }
 
   /** Events from now on; see {@link AgentEvent}. Ends when the agent is closed. */

@@ -20,6 +20,10 @@ export class Effects {
   readonly released = new Set<number>()
   /** Connections with new commands. */
   readonly commands = new Set<string>()
+  /** What the application does about what it has stored in the transaction. */
+  readonly ofApplication: (() => void)[] = []
+  /** What it does when the transaction is undone. */
+  readonly whenUndone: (() => void)[] = []
 
   emit(event: AgentEvent): void {
     this.events.push({ event })

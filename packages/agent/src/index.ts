@@ -13,6 +13,7 @@ export {
   type RatchetSyncState,
 } from './agent-error.ts'
 export type { AgentErrorJson, TaggedJson } from './agent-error-json.ts'
+export type { AgentTransaction, ApplicationStore, IncomingMessage, MessageReceiver } from './application.ts'
 export { type AgentConfig, DEFAULT_CONFIG } from './config.ts'
 export type { AcceptContactOptions } from './connection/contact.ts'
 export type { CreateConnectionOptions, CreatedConnection } from './connection/create.ts'

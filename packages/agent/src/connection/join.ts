@@ -71,7 +71,7 @@ async function resumeJoin(
   await store.lockConnForUpdate(connId, (db) => {
     const keys = request.mode === 'contact' ? getX3dhKeys(db, connId) : undefined
     const keyAgreement = keys && keyAgreementHash(e2eParamsToOffer(config, keys))
-    restartJoin(db, connId, infoFor(info, { connId, ...(keyAgreement && { keyAgreement }) }))
+    restartJoin(db, connId, infoFor(info, { connId, db, ...(keyAgreement && { keyAgreement }) }))
     onStored?.(db, connId)
   })
   return connId
@@ -88,8 +88,6 @@ async function prepareInvitation(
   const versions = agreeVersions(context, request)
   const pqSupport = pqSupported(pq, versions)
   let connId = newId()
-  const info = infoFor(ownInfo, { connId })
-  checkConnInfo(versions.agent, pqSupport, info, REPLY_QUEUE_ROOM)
   const generate = { version: versions.e2e, pq: pqSupport }
   const sndQueue = newSndQueue(
     connId,
@@ -116,6 +114,8 @@ async function prepareInvitation(
           connId = first
           return
         }
+        const info = infoFor(ownInfo, { connId, db })
+        checkConnInfo(versions.agent, pqSupport, info, REPLY_QUEUE_ROOM)
         insertNew(context, db, connId, versions.agent, pqSupport)
         insertSndRatchet(db, connId, ratchet, params)
         insertSndQueue(db, { ...sndQueue, ...(sndPrivateKey && { status: 'secured' }) })
@@ -160,7 +160,7 @@ export async function resumeByKey(
 ): Promise<string | undefined> {
   const connId = store.read((db) => connectionUnderWay(db, findSndQueueByKey(db, sndPrivateKey)))
   if (connId === undefined) return undefined
-  await store.lockConnForUpdate(connId, (db) => restartJoin(db, connId, infoFor(info, { connId })))
+  await store.lockConnForUpdate(connId, (db) => restartJoin(db, connId, infoFor(info, { connId, db })))
   return connId
 }
 
@@ -178,9 +178,10 @@ async function prepareContact(
     e2eParamsNeedKemKeyPair(generate),
     async (random) => {
       const { keys } = generateRcvE2eParams(generate, random)
-      const info = infoFor(ownInfo, { connId, keyAgreement: keyAgreementHash(e2eParamsToOffer(config, keys)) })
-      checkConnInfo(agentVersion, pqSupport, info, REPLY_QUEUE_ROOM)
+      const keyAgreement = keyAgreementHash(e2eParamsToOffer(config, keys))
       await store.transaction((db) => {
+        const info = infoFor(ownInfo, { connId, db, keyAgreement })
+        checkConnInfo(agentVersion, pqSupport, info, REPLY_QUEUE_ROOM)
         insertNew(context, db, connId, agentVersion, pqSupport)
         insertX3dhKeys(db, connId, keys)
         insertJoin(db, { connId, connectionRequest: encode(connectionRequestCodec, request), info })

@@ -8,17 +8,20 @@ import {
   e2eParamsUriOf,
   type X3dhKeys,
 } from '../ratchet/index.ts'
+import type { Db } from '../store/database.ts'
 
-/** A connection of which nothing is stored or sent yet. */
+/** A connection that is being stored; nothing is sent yet. */
 export interface ConnectionInMaking {
   readonly connId: string
+  /** The transaction that stores it: what the application keeps of it in its own tables is stored with it. */
+  readonly db: Db
   /** Of a request to a contact address: what the REQ event shows its owner. See {@link keyAgreementHash}. */
   readonly keyAgreement?: Uint8Array
 }
 
 /**
- * What this application says about itself, or how to make it for a connection. It is called before the connection is
- * stored, also when a call that failed is repeated, with the same values then; not for a connection that is there
+ * What this application says about itself, or how to make it for a connection. It is called in the transaction that stores
+ * the connection, also when a call that failed is repeated, with the same values then; not for a connection that is there
  * already. It must not wait for anything.
  */
 export type OwnInfo = Uint8Array | ((connection: ConnectionInMaking) => Uint8Array)

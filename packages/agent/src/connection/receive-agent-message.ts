@@ -2,6 +2,7 @@ import { sha256 } from '@parley/core/crypto'
 import { decode, encode } from '@parley/core/encoding'
 import type { AgentContext } from '../agent-context.ts'
 import { AgentError, agentErrorOfCrypto, ratchetSyncStateAfter } from '../agent-error.ts'
+import { receiveInApplication } from '../application.ts'
 import { messageError, prohibited, readPeer } from '../client-errors.ts'
 import type { Effects } from '../effects.ts'
 import type { AgentEventOf } from '../events.ts'
@@ -177,14 +178,22 @@ interface UserContent {
   readonly pq: boolean
 }
 
-/** Keeps the message until the application acknowledges it: the router keeps it as long. */
+/** Gives the message to the application, or keeps it until it acknowledges it: the router keeps it as long. */
 function receiveForUser(
-  { config }: AgentContext,
+  context: AgentContext,
   db: Db,
   { ref, brokerTs, notification }: Received,
   { message, content, hash, integrity, pq }: UserContent,
   effects: Effects,
 ): void {
+  if (content.type === 'A_MSG') {
+    const { connId } = ref
+    const received = { connId, integrity, body: content.body, pq, brokerTs: new Date(brokerTs), notification }
+    if (receiveInApplication(context, db, received, effects)) {
+      ackByAgent(db, ref, effects)
+      return
+    }
+  }
   const record: Omit<RcvMessageRecord, 'userAck' | 'attempts'> = {
     ...ref,
     msgId: takeMsgId(db, ref.connId),
@@ -196,7 +205,7 @@ function receiveForUser(
     msgType: content.type === 'A_MSG' ? USER_MESSAGE : RECEIPT,
     body: encode(aMessageCodec, content),
     pq,
-    receivedAt: config.now(),
+    receivedAt: context.config.now(),
   }
   insertRcvMessage(db, record)
   effects.emit(messageEvent(db, record))

@@ -36,6 +36,7 @@ export async function receiveMessage(
     await process(context, { connection, queue, ref }, message, effects)
     return effects
   } catch (error) {
+    for (const undone of effects.whenUndone) undone()
     if (closing.aborted || error instanceof StoreError) throw error
     return refuse(context, ref, toAgentError(error))
   }

@@ -40,28 +40,35 @@ export async function sendMessages(
   context: AgentContext,
   messages: readonly MessageToSend[],
 ): Promise<(SentMessage | AgentError)[]> {
-  const { store, config } = context
   const effects = new Effects()
+  const results = await context.store.transaction((db) => storeMessages(context, db, messages, effects))
+  applyEffects(context, effects)
+  return results
+}
+
+/** {@link sendMessages} in a transaction of somebody else. A message that is refused has changed nothing. */
+export function storeMessages(
+  { config }: AgentContext,
+  db: Db,
+  messages: readonly MessageToSend[],
+  effects: Effects,
+): (SentMessage | AgentError)[] {
   const bodies = new Map<Uint8Array, SharedBody>()
   const bodyOf = (bytes: Uint8Array) => {
     const body = bodies.get(bytes) ?? new SharedBody({ type: 'A_MSG', body: bytes })
     bodies.set(bytes, body)
     return body
   }
-  const results = await store.transaction((db) =>
-    messages.map(({ connId, body, pq, notification = true }) => {
-      try {
-        const queues = queuesToSend(db, requireConnection(db, connId))
-        return enqueueMessage(db, config, connId, queues, { body: bodyOf(body), pq, notification }, effects)
-      } catch (error) {
-        // Refused before anything was written.
-        if (error instanceof AgentError) return error
-        throw error
-      }
-    }),
-  )
-  applyEffects(context, effects)
-  return results
+  return messages.map(({ connId, body, pq, notification = true }) => {
+    try {
+      const queues = queuesToSend(db, requireConnection(db, connId))
+      return enqueueMessage(db, config, connId, queues, { body: bodyOf(body), pq, notification }, effects)
+    } catch (error) {
+      // Refused before anything was written.
+      if (error instanceof AgentError) return error
+      throw error
+    }
+  })
 }
 
 /**
@@ -84,11 +91,6 @@ export interface AckOptions {
   readonly receipt?: boolean | undefined
   /** Sent with the receipt. */
   readonly receiptInfo?: Uint8Array | undefined
-  /**
-   * The router may hear of it up to 20 ms later, when the store is written anyway: for an application that is about to
-   * answer. The next message comes later then. Default false.
-   */
-  readonly hasTime?: boolean | undefined
 }
 
 /**
@@ -100,7 +102,7 @@ export async function ackMessage(
   context: AgentContext,
   connId: string,
   msgId: number,
-  { receipt = false, receiptInfo = new Uint8Array(), hasTime = false }: AckOptions,
+  { receipt = false, receiptInfo = new Uint8Array() }: AckOptions,
 ): Promise<void> {
   const effects = new Effects()
   const acknowledged = (db: Db, connection: ConnectionRecord) => {
@@ -117,7 +119,7 @@ export async function ackMessage(
     acknowledge(db, connId, msgId)
     ackByUser(db, message, effects)
   }
-  await context.store.lockConnForUpdate(connId, acknowledged, hasTime)
+  await context.store.lockConnForUpdate(connId, acknowledged)
   applyEffects(context, effects)
 }
 

@@ -1,7 +1,7 @@
 import { AgentError } from '../agent-error.ts'
 import { getConnection, removeUnfinishedConnections } from './connections.ts'
 import type { Db, SqliteDatabase } from './database.ts'
-import { migrate } from './migrate.ts'
+import { type Migration, migrate } from './migrate.ts'
 import { MIGRATIONS } from './migrations/index.ts'
 import { openWithPassphrase } from './passphrase.ts'
 import type { ConnectionRecord } from './records.ts'
@@ -28,7 +28,7 @@ export class AgentStore {
   static open({ path, passphrase, allowDowngrade = false }: AgentStoreOptions): AgentStore {
     const db = openWithPassphrase(path, passphrase)
     try {
-      migrate(db, MIGRATIONS, allowDowngrade)
+      migrate(db, MIGRATIONS, { allowDown: allowDowngrade })
       db.transactionNow(removeUnfinishedConnections)
     } catch (error) {
       db.close()
@@ -64,11 +64,19 @@ export class AgentStore {
 
   /**
    * A transaction in which nobody else changes the connection, its queues and its ratchet.
-   * @param hasTime as in {@link transactionInTime}
    * @throws AgentError CONN NOT_FOUND when there is no such connection or it is deleted; what `work` throws
    */
-  lockConnForUpdate<T>(connId: string, work: (db: Db, connection: ConnectionRecord) => T, hasTime = false): Promise<T> {
-    return this.#db.transaction((db) => work(db, requireConnection(db, connId)), hasTime)
+  lockConnForUpdate<T>(connId: string, work: (db: Db, connection: ConnectionRecord) => T): Promise<T> {
+    return this.#db.transaction((db) => work(db, requireConnection(db, connId)))
+  }
+
+  /**
+   * The database with the application's tables in it, brought up to date.
+   * @throws StoreError NEWER, MIGRATION, IO, CLOSED
+   */
+  openForApplication(migrations: readonly Migration[]): SqliteDatabase {
+    migrate(this.#db, migrations, { table: 'application_migrations' })
+    return this.#db
   }
 
   /** Finishes what was asked for and releases the file. */

@@ -11,39 +11,51 @@ export interface Migration {
   readonly down: string
 }
 
+/** How a schema is brought up to date. */
+export interface MigrateOptions {
+  readonly allowDown?: boolean
+  /** Default `migrations`. */
+  readonly table?: MigrationsTable
+}
+
 interface AppliedMigration {
   readonly name: string
   readonly down: string
 }
 
-const MIGRATIONS_TABLE = `CREATE TABLE IF NOT EXISTS migrations (
-  name TEXT NOT NULL PRIMARY KEY,
-  down TEXT NOT NULL,
-  applied_at INTEGER NOT NULL
-) STRICT`
+/** Where applied steps are recorded: an agent's own, and those of the application that keeps its tables beside. */
+export type MigrationsTable = 'migrations' | 'application_migrations'
 
 /**
  * Brings the schema to the last of `migrations`, each step in a transaction of its own with its record.
- * @param allowDown undo steps that only a newer program knows; otherwise they are an error
+ * @param options.allowDown undo steps that only a newer program knows; otherwise they are an error
  * @throws StoreError NEWER when the store has later steps and `allowDown` is not set;
  * MIGRATION when the store and the program have different steps in the middle
  */
-export function migrate(db: SqliteDatabase, migrations: readonly Migration[], allowDown = false): void {
-  db.exec(MIGRATIONS_TABLE)
-  const applied = appliedMigrations(db)
+export function migrate(
+  db: SqliteDatabase,
+  migrations: readonly Migration[],
+  { allowDown = false, table = 'migrations' }: MigrateOptions = {},
+): void {
+  db.exec(`CREATE TABLE IF NOT EXISTS ${table} (
+  name TEXT NOT NULL PRIMARY KEY,
+  down TEXT NOT NULL,
+  applied_at INTEGER NOT NULL
+) STRICT`)
+  const applied = appliedMigrations(db, table)
   const common = applied.findIndex(({ name }, i) => migrations[i]?.name !== name)
   const surplus = common === -1 ? [] : applied.slice(common)
   if (surplus.length > 0) {
     if (common < migrations.length) throw new StoreError('MIGRATION', `${db.path}: schema of another line of versions`)
     if (!allowDown) throw new StoreError('NEWER', `${db.path} was written by a newer version`)
-    for (const step of surplus.reverse()) applyDown(db, step)
+    for (const step of surplus.reverse()) applyDown(db, step, table)
   }
-  for (const step of migrations.slice(applied.length - surplus.length)) applyUp(db, step)
+  for (const step of migrations.slice(applied.length - surplus.length)) applyUp(db, step, table)
 }
 
 /** Undoes all steps after the first `count`. */
 export function migrateDown(db: SqliteDatabase, count: number): void {
-  for (const step of appliedMigrations(db).slice(count).reverse()) applyDown(db, step)
+  for (const step of appliedMigrations(db, 'migrations').slice(count).reverse()) applyDown(db, step, 'migrations')
 }
 
 /** SQL of the whole schema in a fixed order, for the dump under test. */
@@ -54,20 +66,20 @@ export function dumpSchema(db: SqliteDatabase): string {
   return objects.map(({ sql }) => `${sql};\n`).join('')
 }
 
-function appliedMigrations(db: SqliteDatabase): AppliedMigration[] {
-  return db.all<AppliedMigration>('SELECT name, down FROM migrations ORDER BY name')
+function appliedMigrations(db: SqliteDatabase, table: MigrationsTable): AppliedMigration[] {
+  return db.all<AppliedMigration>(`SELECT name, down FROM ${table} ORDER BY name`)
 }
 
-function applyUp(db: SqliteDatabase, { name, up, down }: Migration): void {
+function applyUp(db: SqliteDatabase, { name, up, down }: Migration, table: MigrationsTable): void {
   db.transactionNow(() => {
     db.exec(up)
-    db.run('INSERT INTO migrations (name, down, applied_at) VALUES (?, ?, ?)', name, down, Date.now())
+    db.run(`INSERT INTO ${table} (name, down, applied_at) VALUES (?, ?, ?)`, name, down, Date.now())
   })
 }
 
-function applyDown(db: SqliteDatabase, { name, down }: AppliedMigration): void {
+function applyDown(db: SqliteDatabase, { name, down }: AppliedMigration, table: MigrationsTable): void {
   db.transactionNow(() => {
     db.exec(down)
-    db.run('DELETE FROM migrations WHERE name = ?', name)
+    db.run(`DELETE FROM ${table} WHERE name = ?`, name)
   })
 }

@@ -10,6 +10,8 @@ export type StoreErrorCode =
   | 'MIGRATION'
   /** The disk or the database engine failed. */
   | 'IO'
+  /** What the application does in the agent's transaction has failed: nothing of the transaction is stored. */
+  | 'APPLICATION'
   /** The store is closed. */
   | 'CLOSED'
 

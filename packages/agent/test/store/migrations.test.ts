@@ -100,7 +100,7 @@ describe('migrations', () => {
       () => migrate(db, [step('m1')]),
       (error) => error instanceof StoreError && error.code === 'NEWER',
     )
-    migrate(db, [step('m1')], true)
+    migrate(db, [step('m1')], { allowDown: true })
     assert.deepEqual(tables(db), ['m1', 'migrations'])
     db.close()
   })
@@ -114,7 +114,7 @@ describe('migrations', () => {
       [step('m0'), step('m1'), step('m2')],
     ]) {
       assert.throws(
-        () => migrate(db, others, true),
+        () => migrate(db, others, { allowDown: true }),
         (error) => error instanceof StoreError && error.code === 'MIGRATION',
       )
     }

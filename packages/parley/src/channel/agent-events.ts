@@ -1,5 +1,6 @@
 import type { AgentError, AgentEventOf } from '@parley/agent'
 import { DecodeError } from '@parley/core/encoding'
+import type { Db } from '../store/index.ts'
 import type { ChannelContext } from './context.ts'
 import { isGone, isNotFound } from './failures.ts'
 import type { Flows } from './flows.ts'
@@ -25,6 +26,14 @@ export class AgentEvents {
       return link && !link.isRemoved ? link : undefined
     }
     return [
+      agent.receiveWith({
+        receive: (db, { connId, body }) => {
+          const link = linkOf(connId)
+          // The first one of a peer has to prove who that is.
+          return link?.isProven ? this.#receive(db, link, body) : undefined
+        },
+        undone: () => this.#flows.reload(),
+      }),
       agent.on('REQ', (event) => this.#flows.admission.requested(event)),
       agent.on('CONF', (event) => {
         const link = linkOf(event.connId)
@@ -85,18 +94,22 @@ export class AgentEvents {
     })
   }
 
+  /** A message of a peer that had not proven who it is when the message came. */
   async #received(link: Link, { msgId, body }: AgentEventOf<'MSG'>): Promise<void> {
+    const { agent, db, step } = this.#context
     const { connId } = link.record
     if (link.processing === msgId) return
     link.processing = msgId
-    // Who talks by turns is about to answer: one commit for that and for the acknowledgement.
-    const hasTime = link.hasAnswered
-    link.hasAnswered = false
     try {
-      if (msgId > link.lastMsgId && !(await this.#process(link, body))) return
+      if (msgId > link.lastMsgId) {
+        step('proof received')
+        if (!link.isProven && !(await this.#flows.openings.proven(link, readMessage(body)?.hello))) return
+        const stored = await db.transaction((tx) => this.#receive(tx, link, body))
+        stored()
+      }
       link.lastMsgId = Math.max(link.lastMsgId, msgId)
-      await this.#context.agent.ackMessage(connId, msgId, { hasTime })
-      this.#context.step('message acknowledged')
+      await agent.ackMessage(connId, msgId)
+      step('proof acknowledged')
     } catch (error) {
       // The connection is being deleted.
       if (!isNotFound(error)) throw error
@@ -105,28 +118,19 @@ export class AgentEvents {
     }
   }
 
-  /** False when the link is gone. */
-  async #process(link: Link, body: Uint8Array): Promise<boolean> {
-    const { db, step } = this.#context
+  /** Stores a message of a proven peer; what it returns is to be called when that is on disk. */
+  #receive(db: Db, link: Link, body: Uint8Array): () => void {
+    const { run, step } = this.#context
+    const { closings, receiverOf } = this.#flows
     step('message received')
     const message = readMessage(body)
-    if (!link.isProven) {
-      if (!(await this.#flows.openings.proven(link, message?.hello))) return false
+    const stored = message && receiverOf(link.pair).store(db, link, message)
+    return () => {
+      step('message stored')
+      if (!stored || stored.violation) return run('violation', closings.violated(link))
+      stored.after()
+      if (message.close) run('closing', closings.closedByPeer(link, message.close))
     }
-    if (!message) {
-      await this.#flows.closings.violated(link)
-      return false
-    }
-    const stored = await db.transaction((tx) => this.#flows.receiverOf(link.pair).store(tx, link, message))
-    step('message stored')
-    if (stored.violation) {
-      await this.#flows.closings.violated(link)
-      return false
-    }
-    stored.after()
-    if (!message.close) return true
-    await this.#flows.closings.closedByPeer(link, message.close)
-    return false
   }
 }
 

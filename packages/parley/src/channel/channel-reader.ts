@@ -1,13 +1,12 @@
 import { existsSync } from 'node:fs'
-import { openDatabase, type SqliteDatabase } from '../store/index.ts'
+import { openWithPassphrase, type SqliteDatabase } from '../store/index.ts'
 import { countInbox } from './store/inbox.ts'
 import { listLinks } from './store/links.ts'
 import { countOutbox, envelopeState } from './store/outbox.ts'
 import { listPairs } from './store/pairs.ts'
-import { MIGRATIONS } from './store/schema.ts'
 import type { ChannelSummary, EnvelopeState } from './types.ts'
 
-/** Looks into the store of channels that nobody has open: what {@link Channels} tells while they are. */
+/** Looks into the store of an agent with channels that nobody has open: what {@link Channels} tells while they are. */
 export class ChannelReader implements Disposable {
   readonly #database: SqliteDatabase
 
@@ -16,11 +15,17 @@ export class ChannelReader implements Disposable {
   }
 
   /**
-   * Opens a store; undefined when there is none.
-   * @throws StoreError LOCKED when somebody has it open, PASSPHRASE, NEWER, MIGRATION, IO
+   * Opens an agent's store; undefined when there is none, or it has never carried channels.
+   * @throws StoreError LOCKED when somebody has it open, PASSPHRASE, IO
    */
   static open(file: string, passphrase?: string): ChannelReader | undefined {
-    return existsSync(file) ? new ChannelReader(openDatabase({ file, passphrase, migrations: MIGRATIONS })) : undefined
+    if (!existsSync(file)) return undefined
+    const database = openWithPassphrase(file, passphrase)
+    if (database.get(`SELECT 1 FROM sqlite_master WHERE name = 'application_migrations'`)) {
+      return new ChannelReader(database)
+    }
+    database.close()
+    return undefined
   }
 
   /** As {@link Channels.stateOf}. */

@@ -1,5 +1,4 @@
 import type { VerifiedCard } from '../card/index.ts'
-import { openDatabase } from '../store/index.ts'
 import { Admission } from './admission.ts'
 import { AgentEvents } from './agent-events.ts'
 import { ChannelError } from './channel-error.ts'
@@ -11,17 +10,17 @@ import { reasonOf } from './failures.ts'
 import type { Flows } from './flows.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { DEFAULT_LIMITS } from './limits.ts'
+import { loadPairs } from './load-pairs.ts'
 import { Openings } from './openings.ts'
-import { Link, Pair } from './pair.ts'
+import { Pair } from './pair.ts'
 import { cardBytes, isNoOlder, storedCard } from './peer-card.ts'
 import { ENVELOPE_ID_LENGTH, MAX_ENVELOPE } from './protocol/index.ts'
 import { Receiver } from './receiver.ts'
 import { Sender } from './sender.ts'
-import { countInbox, dropInbox } from './store/inbox.ts'
-import { listLinks } from './store/links.ts'
-import { countOutbox, dropOutbox, envelopeState, hasUnplaced, insertOutcome } from './store/outbox.ts'
-import { insertPair, listPairs, savePair } from './store/pairs.ts'
-import { MIGRATIONS } from './store/schema.ts'
+import { ChannelStore } from './store/channel-store.ts'
+import { dropInbox } from './store/inbox.ts'
+import { dropOutbox, envelopeState, insertOutcome } from './store/outbox.ts'
+import { insertPair, savePair } from './store/pairs.ts'
 import { insertUntold } from './store/untold.ts'
 import type {
   ChannelEnvelope,
@@ -57,7 +56,7 @@ export class Channels implements AsyncDisposable {
   #closed: Promise<void> | undefined
 
   private constructor(options: ChannelsOptions) {
-    const { agent, file, passphrase, pq = true, now = Date.now, log = () => undefined } = options
+    const { agent, pq = true, now = Date.now, log = () => undefined } = options
     const stop = new AbortController()
     const tasks = new Set<Promise<void>>()
     const timers = new Set<NodeJS.Timeout>()
@@ -68,7 +67,7 @@ export class Channels implements AsyncDisposable {
       log({ level: 'error', message: `handler of ${name} failed`, error: reasonOf(error) })
     this.#context = {
       agent,
-      db: openDatabase({ file, passphrase, migrations: MIGRATIONS }),
+      db: new ChannelStore(agent, () => this.#reload()),
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       pq,
       acceptCard: options.acceptCard ?? (() => true),
@@ -125,8 +124,8 @@ export class Channels implements AsyncDisposable {
   }
 
   /**
-   * Opens the store and goes on with what it holds. Nothing is told before a handler is there: {@link Channels.on}.
-   * @throws StoreError LOCKED, PASSPHRASE, NEWER, MIGRATION, IO; AgentError INACTIVE
+   * Goes on with what the agent's store holds. Nothing is told before a handler is there: {@link Channels.on}.
+   * @throws StoreError NEWER, MIGRATION, IO; AgentError INACTIVE, CMD PROHIBITED when the agent carries channels already
    */
   static async open(options: ChannelsOptions): Promise<Channels> {
     const channels = new Channels(options)
@@ -271,7 +270,7 @@ export class Channels implements AsyncDisposable {
     return this.#context.events.on(name, handler)
   }
 
-  /** Ends all work and releases the store; the agent stays open. What is pending goes on when it is opened again. */
+  /** Ends all work; the agent stays open. What is pending goes on when it is opened again. */
   close(): Promise<void> {
     this.#closed ??= this.#shutDown()
     return this.#closed
@@ -282,40 +281,18 @@ export class Channels implements AsyncDisposable {
   }
 
   async #shutDown(): Promise<void> {
-    const { db, links } = this.#context
     this.#stop.abort(new ChannelError('CLOSED', 'channels are closed'))
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
     for (const timer of this.#timers) clearTimeout(timer)
     this.#admission.close()
     for (const { sender } of this.#parts.values()) sender.failWaiting(new ChannelError('CLOSED', 'channels are closed'))
     while (this.#tasks.size > 0) await Promise.all(this.#tasks)
-    // So that what the agent has accepted, and peers were told, is not repeated.
-    const dirty = [...links.values()].filter((link) => link.dirty && !link.isRemoved)
-    await db.transaction((tx) => {
-      for (const link of dirty) link.save(tx)
-    })
-    db.close()
   }
 
   async #start(): Promise<void> {
-    const { db, pairs, links, agent } = this.#context
-    for (const record of listPairs(db)) {
-      const pair = new Pair(record, this.#context.now())
-      pair.waiting = countOutbox(db, record.pairId)
-      pair.hasUnplaced = hasUnplaced(db, record.pairId)
-      pair.toTake = countInbox(db, record.pairId)
-      pairs.set(pairKey(record.local, record.peer), pair)
-      this.#partsOf(pair)
-    }
-    const byId = new Map([...pairs.values()].map((pair) => [pair.record.pairId, pair]))
-    for (const record of listLinks(db)) {
-      const pair = byId.get(record.pairId)
-      if (!pair) continue
-      const link = new Link(record, pair)
-      links.set(record.connId, link)
-      pair.links.add(link)
-      if (record.state === 'open' && (pair.active?.record.openedAt ?? 0) <= (record.openedAt ?? 0)) pair.active = link
-    }
+    const { pairs, links, agent } = this.#context
+    loadPairs(this.#context)
+    for (const pair of pairs.values()) this.#partsOf(pair)
     this.#unsubscribe.push(...new AgentEvents(this.#context, this.#flows).listen())
     await this.#resume()
     const living = [...links.values()].filter(({ record }) => record.state !== 'closing')
@@ -332,7 +309,14 @@ export class Channels implements AsyncDisposable {
       senderOf: (pair) => this.#partsOf(pair).sender,
       receiverOf: (pair) => this.#partsOf(pair).receiver,
       forget: (pair) => this.#parts.delete(pair),
+      reload: () => this.#reload(),
     }
+  }
+
+  /** A transaction has failed: what is in memory may be ahead of what is stored. */
+  #reload(): void {
+    if (this.#context.db.isClosed) return
+    for (const pair of loadPairs(this.#context)) this.#parts.delete(pair)
   }
 
   /** Goes on with what was under way when the last run ended. */

@@ -113,14 +113,19 @@ export class Closings {
     link.isRemoved = true
     link.stopAckTimer?.()
     const wasConnected = record.state === 'connected' || record.state === 'open'
-    await db.transaction((tx) => {
-      record.state = 'closing'
-      link.save(tx)
-      if (pair.active !== link) return
-      const next = pair.living.filter(({ record: { state } }) => state === 'open').at(-1)
-      pair.active = undefined
-      if (next) this.activate(tx, next)
-    })
+    try {
+      await db.transaction((tx) => {
+        record.state = 'closing'
+        link.save(tx)
+        if (pair.active !== link) return
+        const next = pair.living.filter(({ record: { state } }) => state === 'open').at(-1)
+        pair.active = undefined
+        if (next) this.activate(tx, next)
+      })
+    } catch (error) {
+      link.isRemoved = false
+      throw error
+    }
     if (code && wasConnected) {
       // What was taken must not be sent elsewhere.
       const ack = link.isProven ? this.#hooks.senderOf(pair).ackOf(db, link) : undefined

@@ -1,5 +1,4 @@
-import type { AgentEventOf } from '@parley/agent'
-import { AgentError } from '@parley/agent'
+import { AgentError, type AgentEventOf, type AgentTransaction, type ConnectionInMaking } from '@parley/agent'
 import type { VerifiedCard } from '../card/index.ts'
 import type { Db } from '../store/index.ts'
 import { type Closings, NO_PROOF } from './closings.ts'
@@ -22,6 +21,7 @@ import {
 import type { Sender } from './sender.ts'
 import { insertLink, newLink } from './store/links.ts'
 import { savePair } from './store/pairs.ts'
+import type { LocalAgent } from './types.ts'
 
 const NOTHING = new Uint8Array()
 
@@ -97,8 +97,8 @@ export class Openings {
       if (card?.contactLink === undefined) return this.#closings.cardFailed(pair, 'the peer has no contact address')
       const { contactLink, channelKey } = card
       triedLink = contactLink
-      const info = ({ connId, keyAgreement = NOTHING }: { connId: string; keyAgreement?: Uint8Array }) => {
-        this.#prepared(pair, connId, OPENER, channelKey)
+      const info = ({ db, connId, keyAgreement = NOTHING }: ConnectionInMaking) => {
+        this.#prepared(db, pair, connId, OPENER, channelKey)
         const request = { signedCard: local.card(), issuedAt: this.#context.now() }
         return encodeChannelRequest(signChannelRequest(local.channelKey, { contactLink, keyAgreement }, request))
       }
@@ -125,14 +125,14 @@ export class Openings {
     }
   }
 
-  /** Stores a link before the agent stores its connection, so that none is unknown here. */
-  #prepared(pair: Pair, connId: string, role: ChannelRole, peerKey: Uint8Array, invId?: string): void {
-    const { db, now, links, step } = this.#context
+  /** Stores a link with its connection. */
+  #prepared(db: Db, pair: Pair, connId: string, role: ChannelRole, peerKey: Uint8Array, invId?: string): void {
+    const { now, links, step } = this.#context
     if (links.has(connId)) return
     const { pairId } = pair.record
     const link = new Link(newLink({ connId, pairId, role, createdAt: now(), peerKey, invId }), pair)
     link.busy = true
-    db.transactionNow((tx) => insertLink(tx, link.record))
+    insertLink(db, link.record)
     links.set(connId, link)
     pair.links.add(link)
     step('link prepared')
@@ -178,8 +178,8 @@ export class Openings {
   async #acceptPinned(pair: Pair, invId: string, peerKey: Uint8Array): Promise<void> {
     const { agent, limits, pq, closing, step } = this.#context
     let delay = limits.retry.initial
-    const info = ({ connId }: { connId: string }) => {
-      this.#prepared(pair, connId, ACCEPTOR, peerKey, invId)
+    const info = ({ db, connId }: ConnectionInMaking) => {
+      this.#prepared(db, pair, connId, ACCEPTOR, peerKey, invId)
       return NOTHING
     }
     while (!closing.aborted) {
@@ -250,32 +250,34 @@ export class Openings {
 
   /** Sends this side's proof unless that was done. */
   async greet(link: Link): Promise<void> {
-    const { agent, locals, step } = this.#context
+    const { locals, step } = this.#context
     const { record, pair } = link
     const local = locals.get(pair.local)
     if (!local || record.state !== 'connected') return
-    if (!record.helloSent) {
-      const { connId, role } = record
-      try {
-        const ratchetAdHash = await agent.connectionRatchetAdHash(connId)
-        const statement = { ratchetAdHash, role, own: pair.local, peer: pair.peer }
-        const signature = signProof(local.channelKey, statement)
-        const card = role === ACCEPTOR ? { signedCard: local.card() } : {}
-        const hello: Hello = { role, own: pair.local, peer: pair.peer, signature, ...card }
-        await agent.sendMessage(connId, encodeChannelMessage({ hello }))
-      } catch (error) {
-        if (!(error instanceof AgentError)) throw error
-        this.#log(pair, 'proof not sent', error)
-        if (isNotFound(error)) return this.#closings.lost(link)
-        this.#context.after(TRY_AGAIN, () => this.#context.run('proof', this.greet(link)))
-        return
-      }
-      step('proof sent')
+    try {
+      const hello = record.helloSent ? undefined : await this.#helloOf(link, local)
+      await this.#settleOpen(link, (tx) => {
+        if (!hello || record.helloSent) return
+        const [sent] = tx.sendMessages([{ connId: record.connId, body: encodeChannelMessage({ hello }) }])
+        if (sent instanceof AgentError) throw sent
+        record.helloSent = true
+        link.save(tx)
+      })
+      if (hello) step('proof sent')
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error
+      this.#log(pair, 'proof not sent', error)
+      if (isNotFound(error)) return this.#closings.lost(link)
+      this.#context.after(TRY_AGAIN, () => this.#context.run('proof', this.greet(link)))
     }
-    await this.#settleOpen(link, (tx) => {
-      record.helloSent = true
-      link.save(tx)
-    })
+  }
+
+  async #helloOf({ record: { connId, role }, pair }: Link, local: LocalAgent): Promise<Hello> {
+    const ratchetAdHash = await this.#context.agent.connectionRatchetAdHash(connId)
+    const statement = { ratchetAdHash, role, own: pair.local, peer: pair.peer }
+    const signature = signProof(local.channelKey, statement)
+    const card = role === ACCEPTOR ? { signedCard: local.card() } : {}
+    return { role, own: pair.local, peer: pair.peer, signature, ...card }
   }
 
   /**
@@ -327,7 +329,7 @@ export class Openings {
   }
 
   /** Stores a change after which both sides may have proven who they are. */
-  async #settleOpen(link: Link, change: (db: Db) => void): Promise<void> {
+  async #settleOpen(link: Link, change: (tx: AgentTransaction) => void): Promise<void> {
     const { db, events, step } = this.#context
     const { record, pair } = link
     const opened = await db.transaction((tx) => {

@@ -13,8 +13,6 @@ export class Link {
   /** Ids of the agent's: the last message with a number that it was handed, and the last one that its router has. */
   lastHandedId = 0
   lastSentId = 0
-  /** A message with a number was sent since the peer's last one: the two talk by turns. */
-  hasAnswered = false
   /** Messages without a number that were sent since the peer's last one. */
   unnumbered = 0
   /** An acknowledgement is to be sent now, even if it says nothing new. */
@@ -31,8 +29,6 @@ export class Link {
   resendAsked = 0
   /** What the peer was told is stored, at most: it sends no number above this and the window. */
   toldStored: number
-  /** The record has changed since it was saved. */
-  dirty = false
   /** Something is being done to establish it. */
   busy = false
   isRemoved = false
@@ -57,7 +53,6 @@ export class Link {
 
   save(db: Db): void {
     saveLink(db, this.record)
-    this.dirty = false
   }
 }
 

@@ -1,4 +1,4 @@
-import { AgentError } from '@parley/agent'
+import { AgentError, type AgentTransaction } from '@parley/agent'
 import { toHex } from '@parley/core/encoding'
 import type { Db } from '../store/index.ts'
 import type { ChannelError } from './channel-error.ts'
@@ -50,6 +50,8 @@ interface Turn {
   readonly known: readonly string[]
   readonly link?: Link
   readonly messages: readonly ChannelMessage[]
+  /** Why the agent took some of the messages not. */
+  readonly refused?: AgentError | undefined
 }
 
 /**
@@ -205,8 +207,13 @@ export class Sender {
     for (const { resolve } of turn.accepted) resolve()
     for (const id of turn.known) events.emit('delivered', { local, peer, id })
     if (candidates.length > 0 && this.#waiting.length > 0) this.#again = true
-    if (turn.link && turn.messages.length > 0) await this.#hand(turn.link, turn.messages)
-    else if (!this.#pair.active && this.#pair.waiting.count > 0) this.#onWaiting()
+    const { link, messages, refused } = turn
+    if (link && refused) return this.#refusedByAgent(link, refused)
+    if (link && messages.length > 0) {
+      step('messages sent')
+      // The window may have room, and what was sent meanwhile waits.
+      if (this.#pair.hasUnplaced || link.record.sndOffset > 0) this.#again ||= this.#hasRoom(link)
+    } else if (!this.#pair.active && this.#pair.waiting.count > 0) this.#onWaiting()
   }
 
   /** Those that there is room for, taken from the list. */
@@ -224,7 +231,7 @@ export class Sender {
     return this.#waiting.splice(0, taken)
   }
 
-  #make(db: Db, candidates: readonly WaitingSend[]): Turn {
+  #make(db: AgentTransaction, candidates: readonly WaitingSend[]): Turn {
     const known = candidates.flatMap(({ envelope }) => (this.#store(db, envelope) ? [] : [envelope.id]))
     const link = this.#pair.active
     if (link?.record.state !== 'open') return { accepted: candidates, known, messages: [] }
@@ -243,8 +250,10 @@ export class Sender {
     if (ack && first) messages[again.length] = { ...first, ack }
     else if (ackAlone && link.unnumbered < UNNUMBERED) messages.push({ ack })
     if (link.resendDue !== undefined) messages.push({ resend: link.resendDue })
-    if (messages.length > 0) link.save(db)
-    return { accepted: candidates, known, link, messages }
+    if (messages.length === 0) return { accepted: candidates, known, link, messages }
+    const refused = this.#hand(db, link, messages)
+    link.save(db)
+    return { accepted: candidates, known, link, messages, refused }
   }
 
   /**
@@ -282,23 +291,17 @@ export class Sender {
     return isNews || link.ackForced ? this.ackOf(db, link) : undefined
   }
 
-  async #hand(link: Link, messages: Turn['messages']): Promise<void> {
-    const { agent, step } = this.#context
+  /** Gives messages to the agent; why it has refused one, and those after it are not handed. */
+  #hand(db: AgentTransaction, link: Link, messages: Turn['messages']): AgentError | undefined {
     const { connId } = link.record
     const told = messages.find(({ ack }) => ack !== undefined)?.ack
-    // Said before it is done: the peer may answer before this side hears that it was sent.
     if (told) link.toldStored = Math.max(link.toldStored, told.stored)
-    step('messages made')
-    const results = await agent.sendMessages(
-      messages.map((message) => ({ connId, body: encodeChannelMessage(message) })),
-    )
-    step('messages handed to the agent')
+    const results = db.sendMessages(messages.map((message) => ({ connId, body: encodeChannelMessage(message) })))
     for (const [i, result] of results.entries()) {
-      if (result instanceof AgentError) return this.#refusedByAgent(link, result)
+      if (result instanceof AgentError) return result
       this.#handed(link, messages[i] as ChannelMessage, result.msgId)
     }
-    // The window may have room, and what was sent meanwhile waits.
-    if (this.#pair.hasUnplaced || link.record.sndOffset > 0) this.#again ||= this.#hasRoom(link)
+    return undefined
   }
 
   #hasRoom({ record }: Link): boolean {
@@ -307,11 +310,9 @@ export class Sender {
 
   #handed(link: Link, { number, ack, resend }: ChannelMessage, msgId: number): void {
     const { record } = link
-    link.dirty = true
     if (number === undefined) {
       link.unnumbered++
     } else {
-      link.hasAnswered = true
       link.lastHandedId = msgId
       record.sndHanded = Math.max(record.sndHanded, number)
     }

@@ -50,11 +50,11 @@ export interface ChannelLimits {
 
 /** How channels are opened. */
 export interface ChannelsOptions {
-  /** Carries the connections. Its events with connections of channels are for the channels alone. */
+  /**
+   * Carries the connections, and keeps what belongs to channels in its store. Its events with connections of channels are
+   * for the channels alone.
+   */
   readonly agent: Agent
-  /** Database file; made when missing. One process at a time. */
-  readonly file: string
-  readonly passphrase?: string | undefined
   /** Who may open channels. Default everyone. */
   readonly policy?: RequestPolicy | undefined
   readonly limits?: Partial<ChannelLimits> | undefined

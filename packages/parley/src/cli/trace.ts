@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { readLedgerAddress } from '@parley/acn/record'
 import { StoreError as AcnStoreError, AcnStoreReader } from '@parley/acn/store'
 import { StoreError } from '@parley/agent'
@@ -51,7 +50,7 @@ async function tracesOf(of: string, options: NodeOptions): Promise<EnvelopeTrace
   try {
     const reader = new AcnStoreReader(acn)
     try {
-      using channels = ChannelReader.open(join(paths.folder, 'channels.db'), passphrase)
+      using channels = ChannelReader.open(paths.agent, passphrase)
       return await traceEnvelopes(storedSource(reader, channels), of)
     } finally {
       reader.close()

@@ -153,8 +153,6 @@ export class Gateway implements NodeCarrier {
     opened.defer(() => directory.stop())
     const channels = await Channels.open({
       agent,
-      file: join(folder, 'channels.db'),
-      passphrase,
       policy,
       limits,
       pq,

@@ -108,12 +108,12 @@ const OPENER_STEPS = [
   ['proof verified', 1],
   ['channel open', 1],
   ['envelopes stored', 1],
-  ['messages made', 1],
-  ['messages handed to the agent', 1],
+  ['messages sent', 1],
+  ['proof received', 1],
+  ['proof acknowledged', 1],
   // The proof, then the first acknowledgement: later ones may go together.
   ['message received', 2],
   ['message stored', 2],
-  ['message acknowledged', 2],
 ] as const
 const ACCEPTOR_STEPS = [
   ['link prepared', 1],
@@ -122,17 +122,16 @@ const ACCEPTOR_STEPS = [
   ['proof sent', 1],
   ['proof verified', 1],
   ['channel open', 1],
+  ['proof received', 1],
+  ['proof acknowledged', 1],
   ['message received', 2],
   ['message stored', 2],
-  ['message acknowledged', 2],
   // In the middle of the envelope that comes in parts.
   ['message received', 8],
   ['message stored', 9],
-  ['message acknowledged', 10],
   ['envelope given', 3],
   ['envelope taken', 3],
-  ['messages made', 1],
-  ['messages handed to the agent', 1],
+  ['messages sent', 1],
 ] as const
 
 describe('a process that is killed', { concurrency: 2 }, () => {

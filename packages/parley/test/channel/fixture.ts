@@ -239,7 +239,6 @@ export class TestNode {
     const { limits, policy, pq, acceptCard, now, takes = true } = this.#options
     this.#channels = await Channels.open({
       agent: this.agent,
-      file: `${this.path}.channels.db`,
       policy,
       now,
       acceptCard,

@@ -100,7 +100,7 @@ export class RawPeer {
   requestInfo(
     node: { contactLink: string },
     change: { signed?: SignedCard; issuedAt?: number; key?: PrivateKey<'ed25519'>; contactLink?: string } = {},
-  ): (connection: ConnectionInMaking) => Uint8Array {
+  ): (connection: Pick<ConnectionInMaking, 'keyAgreement'>) => Uint8Array {
     const { signed = this.card, issuedAt = Date.now(), key = this.identity.channelKey, contactLink } = change
     return ({ keyAgreement = NOTHING }) => {
       const target = { contactLink: contactLink ?? node.contactLink, keyAgreement }

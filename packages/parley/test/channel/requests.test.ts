@@ -50,7 +50,7 @@ describe('requests for a channel', { concurrency: 2 }, () => {
     [
       'made for other keys',
       'BAD_SIGNATURE',
-      async (raw, node) => raw.requestInfo(node)({ connId: '', keyAgreement: new Uint8Array(32) }),
+      async (raw, node) => raw.requestInfo(node)({ keyAgreement: new Uint8Array(32) }),
     ],
     ['of yesterday', 'OLD', async (raw, node) => raw.requestInfo(node, { issuedAt: Date.now() - 25 * HOUR })],
     ['of tomorrow', 'OLD', async (raw, node) => raw.requestInfo(node, { issuedAt: Date.now() + HOUR })],
@@ -103,7 +103,7 @@ describe('requests for a channel', { concurrency: 2 }, () => {
     await using world = new World()
     const { node, raw } = await start(world)
     const requester = await RawRequester.connect(world, node.fullLink)
-    const request = requester.make((keyAgreement) => raw.requestInfo(node)({ connId: '', keyAgreement }))
+    const request = requester.make((keyAgreement) => raw.requestInfo(node)({ keyAgreement }))
     await requester.send(request)
     // Nobody answers at the queue that it names.
     assert.deepEqual(await node.expect('requestRefused'), {
@@ -123,7 +123,7 @@ describe('requests for a channel', { concurrency: 2 }, () => {
     let ahead = 0
     const { node, raw } = await start(world, { now: () => Date.now() + ahead, limits: { requestAgain: 100 } })
     const requester = await RawRequester.connect(world, node.fullLink)
-    await requester.send(requester.make((keyAgreement) => raw.requestInfo(node)({ connId: '', keyAgreement })))
+    await requester.send(requester.make((keyAgreement) => raw.requestInfo(node)({ keyAgreement })))
     assert.equal((await node.expect('requestRefused')).reason, 'FAILED')
     assert.equal(node.channels.list().length, 1)
     ahead = 11 * 60_000

@@ -1,0 +1,107 @@
+import { type AgentContext, applyEffects } from './agent-context.ts'
+import type { AgentError } from './agent-error.ts'
+import { type MessageToSend, type SentMessage, storeMessages } from './connection/send.ts'
+import { Effects } from './effects.ts'
+import type { AgentEventOf } from './events.ts'
+import type { Db, SqliteDatabase, SqlValue } from './store/database.ts'
+import { StoreError } from './store/store-error.ts'
+
+/** A transaction in the agent's store: what the application writes to its own tables, and what it sends about it. */
+export interface AgentTransaction extends Db {
+  /**
+   * Accepts messages, as `Agent.sendMessages` does: they are sent once the transaction is on disk.
+   * @returns for each message its id or why it was refused, in the order given
+   */
+  sendMessages(messages: readonly MessageToSend[]): (SentMessage | AgentError)[]
+}
+
+/** A message that is on its way into the store, for the application to take. The body is valid during the call only. */
+export type IncomingMessage = Omit<AgentEventOf<'MSG'>, 'event' | 'msgId'>
+
+/**
+ * Takes messages in the transaction that stores them, so that what an application keeps of a message is stored with the
+ * ratchet's step, or neither is.
+ */
+export interface MessageReceiver {
+  /**
+   * The message is done with when this returns a function: the router is told, and the function is called when
+   * everything is on disk. When it returns undefined the message follows as a MSG event. Synchronous; what it throws
+   * undoes the transaction, and the message comes again with the next subscription.
+   */
+  receive(db: Db, message: IncomingMessage): (() => void) | undefined
+  /** Nothing is stored of what the last call took. */
+  undone(): void
+}
+
+/** The application's tables in the agent's database. Reads see what is committed, at once. */
+export class ApplicationStore implements Db {
+  readonly #context: AgentContext
+  readonly #database: SqliteDatabase
+
+  /** @param database the agent's, with the application's tables in it */
+  constructor(context: AgentContext, database: SqliteDatabase) {
+    this.#context = context
+    this.#database = database
+  }
+
+  /** True once the agent has released its store. */
+  get isClosed(): boolean {
+    return this.#database.isClosed
+  }
+
+  get<Row>(sql: string, ...parameters: readonly SqlValue[]): Row | undefined {
+    return this.#database.get<Row>(sql, ...parameters)
+  }
+
+  all<Row>(sql: string, ...parameters: readonly SqlValue[]): Row[] {
+    return this.#database.all<Row>(sql, ...parameters)
+  }
+
+  run(sql: string, ...parameters: readonly SqlValue[]): number {
+    return this.#database.run(sql, ...parameters)
+  }
+
+  /**
+   * Runs `work` in a transaction; resolves when everything in it is on disk, what it sends included. `work` is
+   * synchronous: nothing runs in between.
+   * @throws what `work` throws; StoreError: then nothing of it is stored
+   */
+  async transaction<T>(work: (tx: AgentTransaction) => T): Promise<T> {
+    const context = this.#context
+    const effects = new Effects()
+    const result = await this.#database.transaction((db) => {
+      const tx: AgentTransaction = {
+        get: (sql, ...parameters) => db.get(sql, ...parameters),
+        all: (sql, ...parameters) => db.all(sql, ...parameters),
+        run: (sql, ...parameters) => db.run(sql, ...parameters),
+        sendMessages: (messages) => storeMessages(context, db, messages, effects),
+      }
+      return work(tx)
+    })
+    applyEffects(context, effects)
+    return result
+  }
+}
+
+/**
+ * Offers a message to the application in the transaction that stores it.
+ * @returns whether it has taken it
+ * @throws StoreError APPLICATION when it fails
+ */
+export function receiveInApplication(
+  { receiver }: Pick<AgentContext, 'receiver'>,
+  db: Db,
+  message: IncomingMessage,
+  effects: Effects,
+): boolean {
+  if (!receiver) return false
+  effects.whenUndone.push(() => receiver.undone())
+  try {
+    const stored = receiver.receive(db, message)
+    if (!stored) return false
+    effects.ofApplication.push(stored)
+    return true
+  } catch (cause) {
+    throw new StoreError('APPLICATION', 'the application could not take a message', { cause })
+  }
+}
