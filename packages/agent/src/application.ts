@@ -64,9 +64,11 @@ export class ApplicationStore implements Db {
   /**
    * Runs `work` in a transaction; resolves when everything in it is on disk, what it sends included. `work` is
    * synchronous: nothing runs in between.
+   * @param hasTime wait up to 20 ms for another transaction whose commit carries this one as well: for what may be done
+   *   once more after a crash
    * @throws what `work` throws; StoreError: then nothing of it is stored
    */
-  async transaction<T>(work: (tx: AgentTransaction) => T): Promise<T> {
+  async transaction<T>(work: (tx: AgentTransaction) => T, hasTime = false): Promise<T> {
     const context = this.#context
     const effects = new Effects()
     const result = await this.#database.transaction((db) => {
@@ -77,7 +79,7 @@ export class ApplicationStore implements Db {
         sendMessages: (messages) => storeMessages(context, db, messages, effects),
       }
       return work(tx)
-    })
+    }, hasTime)
     applyEffects(context, effects)
     return result
   }

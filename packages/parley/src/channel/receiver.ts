@@ -207,7 +207,7 @@ export class Receiver {
       const moved = pair.living.filter((link) => this.#advance(tx, link))
       for (const link of moved) link.save(tx)
       return moved
-    })
+    }, true)
     pair.given.delete(envelope.inId)
     step('envelope taken')
     for (const link of news) if (link === pair.active) this.#sender.scheduleAck(link)

@@ -16,10 +16,8 @@ const NO_BODY = new Uint8Array()
 export class LiveQueue {
   readonly number: QueueNumber
   record: QueueRecord
-  /** What is on disk, oldest first. */
+  /** Oldest first; the last ones may still be on their way to the disk. */
   messages: MessagePosition[]
-  /** Accepted messages that are not on disk yet. */
-  pendingMessages = 0
   /** A quota marker was accepted; nothing else is until the queue is empty. */
   isFull: boolean
   /** Who gets messages pushed. */
@@ -38,11 +36,6 @@ export class LiveQueue {
     this.isFull = messages.at(-1)?.quota ?? false
   }
 
-  /** Messages that count for the quota. */
-  get size(): number {
-    return this.messages.length + this.pendingMessages
-  }
-
   /** Takes over what the store has, after a write failed. */
   refresh({ record, messages }: LoadedQueue): void {
     this.record = record
@@ -57,7 +50,7 @@ export class LiveQueue {
     const index = this.messages[0]?.number === number ? 0 : this.messages.findIndex((one) => one.number === number)
     if (index < 0) return false
     this.messages.splice(index, 1)
-    if (this.size === 0) this.isFull = false
+    if (this.messages.length === 0) this.isFull = false
     return true
   }
 

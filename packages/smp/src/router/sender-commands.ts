@@ -10,7 +10,7 @@ import type { StoredMessage } from './store.ts'
 /** A body that fills less of its block than this share is copied, so that it does not keep the block in memory. */
 const COPY_BELOW = 8192
 
-/** SEND: `spec/smp.md §5.1`. The answer comes when the message is on disk, and the recipient gets it then. */
+/** SEND: `spec/smp.md §5.1`. The answer comes when the message is on disk. */
 export async function sendMessage(
   context: RouterContext,
   queue: LiveQueue,
@@ -43,7 +43,7 @@ function accept(
     msgId: randomId(),
     timestamp: nowSeconds(context),
   }
-  const isMessage = queue.size < context.rules.queueQuota
+  const isMessage = queue.messages.length < context.rules.queueQuota
   if (!isMessage) {
     queue.isFull = true
     return { isMessage, written: store(context, queue, { ...envelope, notification: false }) }
@@ -52,21 +52,26 @@ function accept(
   return { isMessage, written: store(context, queue, { ...envelope, notification, body: kept }) }
 }
 
+/**
+ * Stores a message. Its recipient gets it meanwhile: should it not come to disk its sender is not told OK and sends it
+ * again, which agents recognise.
+ */
 async function store(context: RouterContext, queue: LiveQueue, message: StoredMessage): Promise<void> {
-  const bytes = message.body?.length ?? 0
-  queue.pendingMessages++
-  context.writeBudget.take(bytes)
-  try {
-    await persisted(context, queue, context.store.addMessage(queue.number, message))
-  } finally {
-    queue.pendingMessages--
-    context.writeBudget.giveBack(bytes)
-  }
-  if (queue.isDeleted) return
-  const { number, timestamp } = message
-  queue.messages.push({ number, timestamp, quota: message.body === undefined })
+  const { number, timestamp, body } = message
+  const bytes = body?.length ?? 0
+  const written = persisted(context, queue, context.store.addMessage(queue.number, message))
+  queue.messages.push({ number, timestamp, quota: body === undefined })
   context.messages.add(message)
   queue.subscription?.wake()
+  context.writeBudget.take(bytes)
+  try {
+    await written
+  } catch (error) {
+    context.messages.delete(number)
+    throw error
+  } finally {
+    context.writeBudget.giveBack(bytes)
+  }
 }
 
 /** Removes what is too old from the front of the queue, up to a quota marker. */

@@ -35,11 +35,12 @@ export class ChannelStore implements Db {
 
   /**
    * Runs `work` in a transaction of the agent's store; resolves when it is on disk, with the messages that it sends.
+   * @param hasTime as in `ApplicationStore.transaction`
    * @throws what `work` throws; StoreError
    */
-  async transaction<T>(work: (tx: AgentTransaction) => T): Promise<T> {
+  async transaction<T>(work: (tx: AgentTransaction) => T, hasTime = false): Promise<T> {
     try {
-      return await this.#store.transaction(work)
+      return await this.#store.transaction(work, hasTime)
     } catch (error) {
       this.#onUndone()
       throw error
