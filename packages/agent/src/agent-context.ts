@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { BoundedQueue } from '@parley/core/queue'
 import type { ServerTransmissionBatch } from '@parley/smp/client'
 import type { SmpServerWithAuth } from '@parley/smp/protocol'
@@ -76,6 +77,8 @@ export function applyEffects(context: EffectTargets, effects: Effects): void {
 export async function applyEffectsAndWait(context: EffectTargets, effects: Effects): Promise<void> {
   callApplication(context, effects)
   wakeDeliveries(context, effects)
+  // What the application does about a message is what somebody waits for; the router can wait.
+  if (effects.ofApplication.length > 0) await nextTurn()
   await context.outlet.putAll(effects.events)
   wakeCommands(context, effects)
 }

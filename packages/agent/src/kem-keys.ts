@@ -1,10 +1,22 @@
-import { type KemKeyPair, KemKeyPairPool, loadSntrup761, type Sntrup761 } from '@parley/core/crypto'
+import {
+  type DhAlgorithm,
+  type KemKeyPair,
+  KemKeyPairPool,
+  loadSntrup761,
+  PrivateKey,
+  type Sntrup761,
+} from '@parley/core/crypto'
 import { type RatchetRandom, ratchetRandom } from './ratchet/index.ts'
 
-/** The post-quantum KEM and key pairs for it that were made ahead. */
+/** How long after the use of a key the next one is made, ms. */
+const DH_KEY_DELAY = 10
+
+/** The post-quantum KEM and key pairs for it that were made ahead, and a key of X448. */
 export class KemKeys {
   readonly #kem: Sntrup761
   readonly #pool: KemKeyPairPool
+  #dhKey: PrivateKey<'x448'> | undefined
+  #makingDhKey: NodeJS.Timeout | undefined
 
   private constructor(kem: Sntrup761, pool: KemKeyPairPool) {
     this.#kem = kem
@@ -18,7 +30,7 @@ export class KemKeys {
 
   /** Randomness for a step of a ratchet that takes no KEM key pair. */
   withoutPair(): RatchetRandom {
-    return ratchetRandom(this.#kem)
+    return this.#random()
   }
 
   /**
@@ -40,7 +52,7 @@ export class KemKeys {
 
   async #with<T>(pair: KemKeyPair, use: (random: RatchetRandom) => Promise<T>): Promise<T> {
     let used = false
-    const random = ratchetRandom(this.#kem, pair)
+    const random = this.#random(pair)
     const counting: RatchetRandom = {
       ...random,
       kemKeyPair() {
@@ -56,8 +68,32 @@ export class KemKeys {
     }
   }
 
+  #random(pair?: KemKeyPair): RatchetRandom {
+    return { ...ratchetRandom(this.#kem, pair), dhKey: (algorithm) => this.#takeDhKey(algorithm) }
+  }
+
+  /** To make a key of X448 ready for use takes as long as an agreement with it: done ahead, as every step needs one. */
+  #takeDhKey<A extends DhAlgorithm>(algorithm: A): PrivateKey<A> {
+    this.#makingDhKey ??= setTimeout(() => this.#makeDhKey(), DH_KEY_DELAY).unref()
+    const key = this.#dhKey
+    if (!key?.is(algorithm)) return PrivateKey.generate(algorithm)
+    this.#dhKey = undefined
+    return key
+  }
+
+  #makeDhKey(): void {
+    this.#makingDhKey = undefined
+    if (this.#dhKey) return
+    this.#dhKey = PrivateKey.generate('x448')
+    // Both are made on first use.
+    void this.#dhKey.keyObject
+    void this.#dhKey.publicKey
+  }
+
   /** Stops making key pairs. */
   close(): Promise<void> {
+    clearTimeout(this.#makingDhKey)
+    this.#dhKey = undefined
     return this.#pool.close()
   }
 }

@@ -20,6 +20,12 @@ import(workerData)
   })
 `
 
+/**
+ * While more than half of the pairs are there, new ones are made this much later, ms: not while the work is still going on
+ * for which one was taken.
+ */
+const REFILL_DELAY = 30
+
 /** Settings of a {@link KemKeyPairPool}. */
 export interface KemKeyPairPoolOptions {
   /** Key pairs kept ready. */
@@ -40,6 +46,7 @@ export class KemKeyPairPool {
   readonly #ready: KemKeyPair[] = []
   readonly #waiters = new Set<Waiter>()
   #worker: Worker | undefined
+  #refilling: NodeJS.Timeout | undefined
   /** Pairs that the worker was asked for and has not made yet. */
   #ordered = 0
   #closed = false
@@ -63,7 +70,7 @@ export class KemKeyPairPool {
     if (this.#closed) throw new CryptoError('KEM', 'pool of key pairs is closed')
     const pair = this.#ready.shift()
     const waiting = pair ? undefined : this.#wait(signal)
-    this.#order()
+    this.refill()
     return pair ?? (waiting as Promise<KemKeyPair>)
   }
 
@@ -75,9 +82,12 @@ export class KemKeyPairPool {
     return this.#ready.shift()
   }
 
-  /** Has pairs made in place of those that were used. */
+  /** Has pairs made in place of those that were used, soon. */
   refill(): void {
-    if (!this.#closed) this.#order()
+    if (this.#closed) return
+    if (this.#worker && this.#ready.length > this.#size / 2) {
+      this.#refilling ??= setTimeout(() => this.#order(), REFILL_DELAY).unref()
+    } else this.#order()
   }
 
   /** Puts back a pair that was taken and neither sent nor stored; it is forgotten when the pool is full. */
@@ -88,6 +98,7 @@ export class KemKeyPairPool {
   /** Stops the thread and forgets the pairs. */
   async close(): Promise<void> {
     this.#closed = true
+    clearTimeout(this.#refilling)
     this.#ready.length = 0
     const worker = this.#worker
     this.#fail(new CryptoError('KEM', 'pool of key pairs is closed'))
@@ -119,6 +130,8 @@ export class KemKeyPairPool {
 
   /** Asks for as many pairs as are missing to serve those who wait and to be full. */
   #order(): void {
+    clearTimeout(this.#refilling)
+    this.#refilling = undefined
     let missing = this.#waiters.size + this.#size - this.#ready.length - this.#ordered
     if (missing <= 0 && this.#waiters.size === 0) return
     this.#worker ??= this.#start()
