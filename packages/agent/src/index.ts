@@ -13,7 +13,7 @@ export {
   type RatchetSyncState,
 } from './agent-error.ts'
 export type { AgentErrorJson, TaggedJson } from './agent-error-json.ts'
-export type { AgentTransaction, ApplicationStore, IncomingMessage, MessageReceiver } from './application.ts'
+export type { AgentTransaction, ApplicationStore } from './application-store.ts'
 export { type AgentConfig, DEFAULT_CONFIG } from './config.ts'
 export type { AcceptContactOptions } from './connection/contact.ts'
 export type { CreateConnectionOptions, CreatedConnection } from './connection/create.ts'
@@ -29,6 +29,7 @@ export type {
 } from './connection/stats.ts'
 export type { AgentEvent, AgentEventName, AgentEventOf, DeletedRcvQueue, MsgReceipt } from './events.ts'
 export { formatMsgIntegrity, type MsgIntegrity } from './integrity.ts'
+export type { IncomingMessage, MessageReceiver } from './message-receiver.ts'
 export type { MessageState, MessageStatus, StatusReason } from './message-status.ts'
 export type { RetryInterval } from './retry-interval.ts'
 export { changePassphrase, saltPath } from './store/passphrase.ts'

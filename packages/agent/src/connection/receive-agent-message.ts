@@ -2,11 +2,11 @@ import { sha256 } from '@parley/core/crypto'
 import { decode, encode } from '@parley/core/encoding'
 import type { AgentContext } from '../agent-context.ts'
 import { AgentError, agentErrorOfCrypto, ratchetSyncStateAfter } from '../agent-error.ts'
-import { receiveInApplication } from '../application.ts'
 import { messageError, prohibited, readPeer } from '../client-errors.ts'
 import type { Effects } from '../effects.ts'
 import type { AgentEventOf } from '../events.ts'
 import { checkMsgIntegrity, type MsgIntegrity } from '../integrity.ts'
+import { receiveInApplication } from '../message-receiver.ts'
 import {
   type AgentEnvelope,
   type AgentMessage,

@@ -2,9 +2,7 @@ import { type AgentContext, applyEffects } from './agent-context.ts'
 import type { AgentError } from './agent-error.ts'
 import { type MessageToSend, type SentMessage, storeMessages } from './connection/send.ts'
 import { Effects } from './effects.ts'
-import type { AgentEventOf } from './events.ts'
 import type { Db, SqliteDatabase, SqlValue } from './store/database.ts'
-import { StoreError } from './store/store-error.ts'
 
 /** A transaction in the agent's store: what the application writes to its own tables, and what it sends about it. */
 export interface AgentTransaction extends Db {
@@ -13,24 +11,6 @@ export interface AgentTransaction extends Db {
    * @returns for each message its id or why it was refused, in the order given
    */
   sendMessages(messages: readonly MessageToSend[]): (SentMessage | AgentError)[]
-}
-
-/** A message that is on its way into the store, for the application to take. The body is valid during the call only. */
-export type IncomingMessage = Omit<AgentEventOf<'MSG'>, 'event' | 'msgId'>
-
-/**
- * Takes messages in the transaction that stores them, so that what an application keeps of a message is stored with the
- * ratchet's step, or neither is.
- */
-export interface MessageReceiver {
-  /**
-   * The message is done with when this returns a function: the router is told, and the function is called when
-   * everything is on disk. When it returns undefined the message follows as a MSG event. Synchronous; what it throws
-   * undoes the transaction, and the message comes again with the next subscription.
-   */
-  receive(db: Db, message: IncomingMessage): (() => void) | undefined
-  /** Nothing is stored of what the last call took. */
-  undone(): void
 }
 
 /** The application's tables in the agent's database. Reads see what is committed, at once. */
@@ -82,28 +62,5 @@ export class ApplicationStore implements Db {
     }, hasTime)
     applyEffects(context, effects)
     return result
-  }
-}
-
-/**
- * Offers a message to the application in the transaction that stores it.
- * @returns whether it has taken it
- * @throws StoreError APPLICATION when it fails
- */
-export function receiveInApplication(
-  { receiver }: Pick<AgentContext, 'receiver'>,
-  db: Db,
-  message: IncomingMessage,
-  effects: Effects,
-): boolean {
-  if (!receiver) return false
-  effects.whenUndone.push(() => receiver.undone())
-  try {
-    const stored = receiver.receive(db, message)
-    if (!stored) return false
-    effects.ofApplication.push(stored)
-    return true
-  } catch (cause) {
-    throw new StoreError('APPLICATION', 'the application could not take a message', { cause })
   }
 }
