@@ -160,7 +160,8 @@ export class Admission {
     const peer = proven.card.card.address
     const known = pairs.get(pairKey(local.address, peer))
     const decision = this.#policyFor(peer)
-    if (decision === 'refuse') return this.#refuse(request, local.address, 'NOT_ALLOWED', peer)
+    // Whoever has a channel may replace it.
+    if (decision === 'refuse' && !known?.active) return this.#refuse(request, local.address, 'NOT_ALLOWED', peer)
     if (!this.#perAddress.tryTake(peer)) return this.#refuse(request, local.address, 'RATE', peer)
     const isStranger = decision !== 'listed' && !(known && known.links.size > 0)
     if (isStranger && !this.#inAll.tryTake()) return this.#refuse(request, local.address, 'BUSY', peer)

@@ -2,7 +2,7 @@ import type { AgentError, AgentEventOf } from '@parley/agent'
 import { DecodeError } from '@parley/core/encoding'
 import type { Db } from '../store/index.ts'
 import type { ChannelContext } from './context.ts'
-import { isGone, isNotFound } from './failures.ts'
+import { isGone, isNotFound, isOfThePast } from './failures.ts'
 import type { Flows } from './flows.ts'
 import { TRY_AGAIN } from './limits.ts'
 import type { Link } from './pair.ts'
@@ -56,15 +56,25 @@ export class AgentEvents {
       }),
       agent.on('MERR', ({ connId, error }) => this.#failed(linkOf(connId), error)),
       agent.on('MERRS', ({ connId, error }) => this.#failed(linkOf(connId), error)),
+      agent.on('RSYNC', ({ connId, state, error }) => {
+        const link = linkOf(connId)
+        if (link && (state === 'required' || (error && isOfThePast(error)))) this.#replace(link)
+      }),
       agent.on('DELD', ({ connId }) => {
         const link = linkOf(connId)
         if (link) this.#flows.closings.lost(link)
       }),
       agent.on('ERR', ({ connId, error }) => {
         const link = connId === undefined ? undefined : linkOf(connId)
-        if (link) this.#context.run('failure', this.#mayBeLost(link, error.message))
+        if (!link) return
+        if (isOfThePast(error)) this.#replace(link)
+        else this.#context.run('failure', this.#mayBeLost(link, error.message))
       }),
     ]
+  }
+
+  #replace(link: Link): void {
+    this.#context.run('replacing a connection', this.#flows.closings.outOfStep(link))
   }
 
   /** Something is wrong with a connection: the agent may have given it up. */

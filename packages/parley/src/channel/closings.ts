@@ -90,6 +90,19 @@ export class Closings {
     )
   }
 
+  /**
+   * The ratchets of both sides do not fit any more, as when one has come back with an older copy of its store: nothing
+   * more can be read on the connection, or sent. Another takes its place, opened by whoever notices, because the peer may
+   * wait for an answer to what it has sent.
+   */
+  async outOfStep(link: Link): Promise<void> {
+    const { record } = link.pair
+    this.#context.log({ level: 'warn', message: 'the connection is out of step', ...link.pair.names })
+    record.wanted = true
+    await this.#context.db.transaction((tx) => savePair(tx, record))
+    this.lost(link)
+  }
+
   /** A link is gone: another takes its place, or a new one is opened. */
   #changed(pair: Pair, reason: CloseReason | undefined): void {
     if (pair.active) {

@@ -33,6 +33,17 @@ export function isGone(error: AgentError): boolean {
   return errorType.type === 'SMP' && errorType.error.type === 'AUTH'
 }
 
+/**
+ * True when the peer has encrypted something with keys that it had used before: it has come back with an older copy of its
+ * store.
+ */
+export function isOfThePast({ errorType }: AgentError): boolean {
+  if (errorType.type !== 'AGENT') return false
+  const { error } = errorType
+  if (error.type === 'A_DUPLICATE') return error.dropped === undefined
+  return error.type === 'A_CRYPTO' && error.error.type === 'RATCHET_EARLIER'
+}
+
 /** True when the agent does not know what it is asked for. */
 export function isNotFound(error: unknown): boolean {
   return error instanceof AgentError && error.errorType.type === 'CONN' && error.errorType.error === 'NOT_FOUND'

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
+import { copyFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ChannelError } from '../../src/channel/index.ts'
@@ -63,6 +64,36 @@ describe('the life of a channel', { concurrency: 2 }, () => {
     // Nothing has met a full queue, which would stall for minutes.
     assert.ok(!a.logged.some((line) => line.includes('not sent')))
   })
+
+  for (const first of ['it', 'the other side'] as const) {
+    it(`goes on when one side comes back with an older copy of its database and ${first} sends first`, async () => {
+      await using world = new World()
+      const router = await world.router()
+      const a = await world.node(new Identity('a'), router)
+      const b = await world.node(new Identity('b'), router)
+      await connect(a, b)
+      await allDelivered(a, [await a.send(b, 'one')])
+      await allDelivered(b, [await b.send(a, 'two')])
+      await b.close()
+      const file = `${b.path}.agent.db`
+      copyFileSync(file, `${file}.copy`)
+      await b.start()
+      // The ratchet turns: what is in the copy does not know these keys.
+      for (const round of texts(3)) {
+        await allDelivered(a, [await a.send(b, round)])
+        await allDelivered(b, [await b.send(a, round)])
+      }
+      await b.close()
+      copyFileSync(`${file}.copy`, file)
+      await b.start()
+      const [sender, receiver] = first === 'it' ? [b, a] : [a, b]
+      await allDelivered(sender, [await sender.send(receiver, 'after')])
+      await allDelivered(receiver, [await receiver.send(sender, 'and back')])
+      assert.equal(receiver.received.at(-1), 'after')
+      assert.equal(sender.received.at(-1), 'and back')
+      await assertOneChannel(a, b)
+    })
+  }
 
   it('carries an envelope of 3 MiB, over restarts of both sides', async () => {
     await using world = new World()
