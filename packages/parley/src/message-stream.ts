@@ -21,12 +21,8 @@ export interface ParleyMessage {
 /** A message that could not be delivered. */
 export type NotDeliveredMessage = Extract<AcnClientEvent, { type: 'notDelivered' }>
 
-type EnvelopeEvent = Extract<AcnClientEvent, { type: 'envelope' }>
-
 /** What of an attached agent's events is for the application. */
 export interface MessageStreamOptions {
-  /** Which way an envelope came. */
-  readonly wayOf: (event: EnvelopeEvent) => ParleyMessage['way'] | Promise<ParleyMessage['way']>
   /** Called while messages are read. */
   readonly onNotDelivered: (event: NotDeliveredMessage) => void
 }
@@ -34,7 +30,7 @@ export interface MessageStreamOptions {
 /** The messages among the events of an agent that acknowledges by itself, in order of each sender. */
 export async function* messagesOf(
   events: AsyncIterable<AcnClientEvent>,
-  { wayOf, onNotDelivered }: MessageStreamOptions,
+  { onNotDelivered }: MessageStreamOptions,
 ): AsyncGenerator<ParleyMessage, void, void> {
   for await (const event of events) {
     if (event.type === 'notDelivered') onNotDelivered(event)
@@ -43,7 +39,7 @@ export async function* messagesOf(
     const { sender, protocolId, message } = event.envelope
     const done = () => event.acknowledge()
     const text = decodeText(protocolId, message)
-    yield { id, from: sender, text, bytes: message, protocolId, way: await wayOf(event), done }
+    yield { id, from: sender, text, bytes: message, protocolId, way: event.isCarried ? 'private' : 'plain', done }
     done()
   }
 }

@@ -261,7 +261,6 @@ export class Parley implements AsyncDisposable {
   /** Messages, in order of each sender. */
   messages(): AsyncGenerator<ParleyMessage, void, void> {
     return messagesOf(this.#client.events, {
-      wayOf: ({ isCarried }) => (isCarried ? 'private' : 'plain'),
       onNotDelivered: (event) => {
         for (const tell of this.#failureListeners) tell(event)
       },

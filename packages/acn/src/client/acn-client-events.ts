@@ -7,7 +7,7 @@ export interface EnvelopeEvent {
   readonly envelope: Envelope
   /** The envelope's name on its whole way; absent when the node is not Parley. */
   readonly id?: EnvelopeId
-  /** It came by the carrier of the node, a private channel. Only a node in the same process tells. */
+  /** It came by the carrier of the node, a private channel. Only a Parley node tells. */
   readonly isCarried?: boolean
   /**
    * Tells the node that the agent has it. Only where the client acknowledges `manual`: there the node gives an envelope

@@ -6,7 +6,7 @@ import type { WireReport } from './extension.ts'
 export interface EntryHandler {
   /**
    * An envelope, in order; its status answers the node. The id is absent when the node is not Parley.
-   * @param isCarried it came by the carrier of the node, which is in this process
+   * @param isCarried it came by the node's carrier, a private channel, as a Parley node says
    */
   onEnvelope(bytes: Uint8Array, id: EnvelopeId | undefined, isCarried?: boolean): Promise<StatusBody>
   /** A Parley node reports an envelope that it gave up. */

@@ -20,7 +20,13 @@ const MAX_HANDLED_BYTES = 8 * 1024 * 1024
 
 /** What is given to the other end. Reports are for Parley ends only. */
 export type LinkItem =
-  | { readonly type: 'envelope'; readonly id: EnvelopeId | undefined; readonly bytes: Uint8Array }
+  | {
+      readonly type: 'envelope'
+      readonly id: EnvelopeId | undefined
+      readonly bytes: Uint8Array
+      /** It came by the node's carrier; said to Parley agents. */
+      readonly isCarried?: boolean
+    }
   | { readonly type: 'report'; readonly id: EnvelopeId; readonly report: WireReport }
   | { readonly type: 'register'; readonly record: AgentRecord | undefined; readonly extension: Extension }
 
@@ -37,7 +43,7 @@ export interface LinkOptions {
    * An envelope, in order, without waiting for earlier ones; answers go out in order too. A {@link ViolationError} that
    * it rejects with is treated as one of the frame.
    */
-  onEnvelope(bytes: Uint8Array, id: EnvelopeId | undefined): Promise<StatusBody>
+  onEnvelope(bytes: Uint8Array, id: EnvelopeId | undefined, isCarried: boolean): Promise<StatusBody>
   /** A report of a Parley node; taken when it resolves. Absent where none may come. */
   onReport?(report: WireReport, id: EnvelopeId): Promise<void>
   /**
@@ -142,8 +148,9 @@ export class EnvelopeLink {
         return encodeExtended({ type: 'register', ...(item.record && { record: item.record }) }, item.extension)
       case 'envelope': {
         const message: AcnMessage = { type: 'aeaEnvelope', envelope: item.bytes }
-        const { id } = item
-        return this.#isParley && id !== undefined ? encodeExtended(message, { id }) : encodeAcnMessage(message)
+        const { id, isCarried = false } = item
+        if (!this.#isParley || id === undefined) return encodeAcnMessage(message)
+        return encodeExtended(message, { id, ...(isCarried && { carried: true }) })
       }
     }
   }
@@ -163,8 +170,8 @@ export class EnvelopeLink {
     const { onRegister, onReport } = this.#options
     switch (message.type) {
       case 'aeaEnvelope': {
-        const id = extension?.id
-        this.#answerWhen(this.#options.onEnvelope(message.envelope, id), this.#openSlot(length, id))
+        const { id, carried = false } = extension ?? {}
+        this.#answerWhen(this.#options.onEnvelope(message.envelope, id, carried), this.#openSlot(length, id))
         return
       }
       case 'status':

@@ -20,6 +20,7 @@ import type { EnvelopeId } from '../store/index.ts'
  *   uint32 position = 7;          // of an envelope between peers: docs/acn-link.md
  *   Dates registration = 8;       // beside an agent's record: docs/acn-registrations.md
  *   string drained = 9;           // an agent's address, beside a sender's record: docs/acn-link.md
+ *   bool carried = 10;            // beside an envelope for an agent: it came by a private channel
  * }
  * message Dates {
  *   uint64 issued_at = 1;         // milliseconds since 1970, as all times
@@ -51,6 +52,8 @@ export interface Extension {
   readonly registration?: RegistrationDates
   /** Address of an agent for which nothing is to wait any more: see `link/`. */
   readonly drained?: string
+  /** Of an envelope that a node gives its agent: it came by the node's carrier, and not through the network. */
+  readonly carried?: boolean
 }
 
 /** A delivery report as it is on the wire: a later version may know more reasons. */
@@ -111,7 +114,8 @@ export function decodeExtended(body: Uint8Array): { message: AcnMessage; extensi
 
 /** The protobuf bytes of the extension alone. */
 export function encodeExtension(extension: Extension): Uint8Array {
-  const { capabilities, window, id, challenge, challengeAnswer, report, position, registration, drained } = extension
+  const { capabilities, window, id, challenge, challengeAnswer, report, position, registration, drained, carried } =
+    extension
   const writer = new BinaryWriter()
   if (capabilities !== undefined) writer.tag(1, WireType.Varint).uint32(capabilities)
   if (window !== undefined) writer.tag(2, WireType.Varint).uint32(window)
@@ -122,6 +126,7 @@ export function encodeExtension(extension: Extension): Uint8Array {
   if (position !== undefined) writer.tag(7, WireType.Varint).uint32(position)
   if (registration) writer.tag(8, WireType.LengthDelimited).bytes(encodeDates(registration))
   if (drained !== undefined) writer.tag(9, WireType.LengthDelimited).string(drained)
+  if (carried !== undefined) writer.tag(10, WireType.Varint).bool(carried)
   return writer.finish()
 }
 
@@ -212,6 +217,7 @@ function readField(reader: BinaryReader, field: number, type: WireType): Extensi
     if (field === 1) return { capabilities: reader.uint32() }
     if (field === 2) return { window: reader.uint32() }
     if (field === 7) return { position: reader.uint32() }
+    if (field === 10) return { carried: reader.bool() }
   }
   if (type === WireType.LengthDelimited) {
     if (field === 3) return { id: readId(reader.bytes()) }

@@ -38,7 +38,7 @@ export class LinkConnection implements EntryConnection {
       isParley: false,
       closesOnViolation: false,
       maxHandled: MAX_HANDLED,
-      onEnvelope: (bytes, id) => handler.onEnvelope(bytes, id),
+      onEnvelope: (bytes, id, isCarried) => handler.onEnvelope(bytes, id, isCarried),
       onReport: (report, id) => handler.onReport(report, id),
     })
   }

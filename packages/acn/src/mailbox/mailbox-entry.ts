@@ -179,7 +179,7 @@ class MailboxConnection implements EntryConnection {
       this.#ack = `${id} ${STATUS.SUCCESS}`
       return
     }
-    const { code } = await this.#handler.onEnvelope(body, id).catch(refusedBy)
+    const { code } = await this.#handler.onEnvelope(body, id, headers[HEADER.carried] === '1').catch(refusedBy)
     this.#ack = `${id} ${code}`
   }
 

@@ -24,6 +24,8 @@ export const HEADER = {
   wait: 'parley-wait',
   /** `report` in the answer to `/get_envelope` when the body is one. */
   kind: 'parley-kind',
+  /** `1` in the answer to `/get_envelope` when the envelope came by the node's carrier. */
+  carried: 'parley-carried',
 } as const
 
 /** Paths of the mailbox's API: `spec/acn.md §8`. */

@@ -355,7 +355,7 @@ function statusHeader(code: number): Record<string, string> {
 function itemAnswer(item: PendingItem, isParley: boolean): Answer {
   const body = item.type === 'report' ? encodeReport(item.report) : item.bytes
   if (!isParley) return { status: 200, body }
-  const kind = item.type === 'report' ? { [HEADER.kind]: 'report' } : {}
+  const kind = item.type === 'report' ? { [HEADER.kind]: 'report' } : item.isCarried ? { [HEADER.carried]: '1' } : {}
   return { status: 200, body, headers: { [HEADER.id]: item.id, ...kind } }
 }
 

@@ -34,6 +34,9 @@ const extension: fc.Arbitrary<Extension> = fc.record(
     challenge: fc.uint8Array({ minLength: CHALLENGE_LENGTH, maxLength: CHALLENGE_LENGTH }),
     challengeAnswer: fc.string({ maxLength: 200 }),
     report,
+    position: uint32,
+    drained: fc.string({ maxLength: 60 }),
+    carried: fc.boolean(),
   },
   { requiredKeys: [], noNullPrototype: true },
 )

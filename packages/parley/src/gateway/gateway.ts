@@ -33,9 +33,6 @@ const MAX_WAYS = 10_000
 /** Between two lines about refused requests, ms: anybody can make as many as they like. */
 const REFUSALS_EVERY = 10_000
 
-/** Ids that are remembered: far more than an agent has at once. */
-const REMEMBERED = 20_000
-
 /** Which way envelopes go. */
 export type PrivateMode = 'prefer' | 'require'
 
@@ -80,8 +77,6 @@ export class Gateway implements NodeCarrier {
   readonly #book: ContactBook
   readonly #needs: CardNeeds
   readonly #abort = new AbortController()
-  /** Ids of envelopes that came by channels lately. */
-  readonly #cameByChannel = new Set<string>()
   /** By pair. */
   readonly #ways = new Map<string, Way>()
   /** Questions in envelopes, by pair. */
@@ -198,11 +193,6 @@ export class Gateway implements NodeCarrier {
    */
   find(address: string, signal?: AbortSignal): Promise<FoundCard | undefined> {
     return this.directory.find(address, { privacy: this.#options.lookup, ...(signal && { signal }) })
-  }
-
-  /** Whether an envelope for an agent of this node, which that has just got, came by a channel. */
-  cameByChannel(id: string): boolean {
-    return this.#cameByChannel.has(id)
   }
 
   async carry(envelope: CarriedEnvelope, signal: AbortSignal): Promise<Carrying> {
@@ -389,9 +379,6 @@ export class Gateway implements NodeCarrier {
     if (!envelope) return refuse(STATUS.ERROR_DECODE)
     if (envelope.sender !== peer || envelope.to !== local) return refuse(STATUS.ERROR_WRONG_AGENT_ADDRESS)
     if (this.takes(envelope, 'peer')) return taken()
-    this.#cameByChannel.add(id)
-    const [oldest] = this.#cameByChannel
-    if (this.#cameByChannel.size > REMEMBERED && oldest !== undefined) this.#cameByChannel.delete(oldest)
     const end = await this.#parts.router.carried.receive({ id, to: local, sender: peer, bytes })
     if (this.#abort.signal.aborted) return
     switch (end.type) {

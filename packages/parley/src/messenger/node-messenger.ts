@@ -51,8 +51,6 @@ export async function openNodeMessenger(options: NodeMessengerOptions, signal: A
     },
     messages: () =>
       messagesOf(client.events, {
-        wayOf: async ({ id }) =>
-          id !== undefined && (await askNode(folder, 'way', { query: { id } })) === 'private' ? 'private' : 'plain',
         onNotDelivered: () => {},
       }),
     [Symbol.asyncDispose]: () => client.close(),

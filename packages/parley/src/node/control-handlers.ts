@@ -1,7 +1,7 @@
 import type { AcnNode } from '@parley/acn/node'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { ControlHandlers } from './control-socket.ts'
-import { runningSource, traceEnvelope, traceEnvelopes } from './trace-source.ts'
+import { runningSource, traceEnvelopes } from './trace-source.ts'
 
 /** How a card was found, as the control socket tells it. */
 export interface FoundAnswer {
@@ -13,12 +13,6 @@ export function controlHandlers({ acn, gateway }: { acn: AcnNode; gateway: Gatew
   const source = runningSource(acn, gateway)
   return {
     trace: (query) => traceEnvelopes(source, query.get('of') ?? ''),
-    // How an envelope came that an agent of this node has just got.
-    way: async (query) => {
-      const id = query.get('id') ?? ''
-      if (gateway?.cameByChannel(id)) return 'private'
-      return (await traceEnvelope(source, id))?.way ?? 'plain'
-    },
     find: async (query): Promise<FoundAnswer | undefined> => {
       const found = await gateway?.find(query.get('address') ?? '')
       return found && { card: found.card.kind }
