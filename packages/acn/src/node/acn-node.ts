@@ -190,7 +190,7 @@ export class AcnNode {
       this.#closing.push(() => monitoring.close())
     }
     await serveHandovers(this.host, ({ transfer, ...handedOver }, from) =>
-      this.router.receiveHandedOver(handedOver, transfer, from.peerId),
+      this.router.fromPeers.receiveHandedOver(handedOver, transfer, from.peerId),
     )
     const { host, key, router } = this
     const links = new LinkPool(host)
@@ -208,7 +208,7 @@ export class AcnNode {
       links.close()
     })
     await serveLinks(host, {
-      receive: (received, from) => router.receive(received, from.peerId),
+      receive: (received, from) => router.fromPeers.receive(received, from.peerId),
       register: (registration, from) => registrations.take(registration, from.peerId),
       drained: (to, sender) => router.drained(to, sender),
     })
@@ -376,7 +376,7 @@ function startHost(
     },
     handlers: {
       lookup: (address, from, signal) => router.lookup(address, from.peerId, signal),
-      receive: (received, from) => router.receive(received, from.peerId),
+      receive: (received, from) => router.fromPeers.receive(received, from.peerId),
       ...(isPeer && { register: (agent) => router.registerRelayClient(agent) }),
     },
   })

@@ -1,26 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AgentSession, EntranceHandler, PendingSource, Submission } from '../entrance.ts'
-import {
-  AcnStatusError,
-  type AgentRecord,
-  type Envelope,
-  STATUS,
-  type StatusBody,
-  SUCCESS_MESSAGE,
-} from '../protocol/index.ts'
-import type {
-  AcnStore,
-  EnqueueOutcome,
-  EnvelopeId,
-  NewEnvelope,
-  Registration,
-  RegistrationKind,
-  SeenAs,
-} from '../store/index.ts'
+import { AcnStatusError, type AgentRecord, STATUS, type StatusBody, SUCCESS_MESSAGE } from '../protocol/index.ts'
+import type { AcnStore, EnqueueOutcome, NewEnvelope, SeenAs } from '../store/index.ts'
 import { AgentSource } from './agent-source.ts'
 import { Carried } from './carried.ts'
 import type { EnvelopeCarrier } from './carrier.ts'
+import { FromPeers, REFUSAL_TEXT } from './from-peers.ts'
 import { Holding, type QueuedEnvelope } from './holding.ts'
 import { type LocalAgent, LocalAgents } from './local-agents.ts'
 import type { RoutingNetwork } from './network.ts'
@@ -28,6 +14,7 @@ import { NO_OBSERVER, type RoutingObserver } from './observer.ts'
 import { Outcomes } from './outcomes.ts'
 import { QueueAdmission } from './queue-admission.ts'
 import { QueueReader } from './queue-reader.ts'
+import { Registrations } from './registrations.ts'
 import { RemoteDelivery } from './remote-delivery.ts'
 import { ReportReader } from './report-reader.ts'
 import { DEFAULT_ROUTING_LIMITS, type RoutingLimits } from './routing-limits.ts'
@@ -51,22 +38,6 @@ export interface AcnRouterOptions {
 
 /** How often it is told again that the own agent is here when another peer says that it is there, ms. */
 const TOLD_AGAIN = 10_000
-const REFUSAL_TEXT = 'nothing more can be stored for the agent'
-/** Scope of the ids of envelopes that were handed over, each named anew for that. */
-const HANDED_OVER = 'handed over'
-
-/** An envelope from another peer, proven as far as its way asks for it. */
-export interface FromPeer {
-  readonly envelope: Envelope
-  /** As it came. */
-  readonly bytes: Uint8Array
-  /** The sending agent's. */
-  readonly record: AgentRecord
-  /** Its name on its whole way; absent when the peer is not Parley. The same name is taken once. */
-  readonly id?: EnvelopeId
-  /** Called when its place in the queue is sure, which is before it is stored or delivered. */
-  readonly onQueued?: () => void
-}
 
 /**
  * Brings envelopes from agents and peers to agents: keeps them durably, gives them to agents that are attached here, in
@@ -75,6 +46,8 @@ export interface FromPeer {
 export class AcnRouter implements EntranceHandler {
   /** Envelopes that come and go by the carrier. */
   readonly carried: Carried
+  /** Envelopes that other peers bring. */
+  readonly fromPeers: FromPeers
   readonly #store: AcnStore
   readonly #options: AcnRouterOptions
   readonly #limits: RoutingLimits
@@ -85,10 +58,7 @@ export class AcnRouter implements EntranceHandler {
   readonly #outcomes: Outcomes
   readonly #remote: RemoteDelivery
   readonly #abort = new AbortController()
-  /** Agents that others are not to find. */
-  readonly #unlisted = new Set<string>()
-  /** Agents that are this node's although nobody is attached. */
-  readonly #adopted = new Set<string>()
+  readonly #registrations: Registrations
   #carrier: EnvelopeCarrier | undefined
   #sweeping: Promise<void> | undefined
   #network: RoutingNetwork | undefined
@@ -108,7 +78,26 @@ export class AcnRouter implements EntranceHandler {
       outcomes: this.#outcomes,
       enqueue: (envelope, deadline, seen) => this.#enqueue(envelope, deadline, seen),
     })
+    this.#registrations = new Registrations({
+      ...parts,
+      ownAgent: options.ownAgent,
+      asksProofs: options.asksProofs ?? false,
+      network: () => this.#network,
+      forgetRoute: (address) => this.#remote.forgetRoute(address),
+    })
     const { signal } = this.#abort
+    this.fromPeers = new FromPeers({
+      ...parts,
+      peerPublicKey,
+      checksSenders: options.senderCheck !== 'log',
+      limits: this.#limits,
+      signal,
+      registrations: this.#registrations,
+      remote: () => this.#remote,
+      carrier: () => this.#carrier,
+      network: () => this.#network,
+      enqueue: (envelope, deadline, seen) => this.#enqueue(envelope, deadline, seen),
+    })
     this.#remote = new RemoteDelivery({
       ...parts,
       outcomes: this.#outcomes,
@@ -124,13 +113,7 @@ export class AcnRouter implements EntranceHandler {
    * @returns addresses of the agents that are registered here
    */
   async restore(): Promise<string[]> {
-    for (let afterAddress = ''; ; ) {
-      const page = await this.#store.listRegistrations({ afterAddress, limit: 1000 })
-      for (const registration of page) await this.#restoreAgent(registration)
-      const last = page.at(-1)
-      if (!last) break
-      afterAddress = last.record.address
-    }
+    await this.#registrations.restore()
     for (let after = 0; ; ) {
       const page = await this.#store.listPairs({ after, limit: 1000 })
       for (const pair of page) this.#admission.restore(pair)
@@ -139,16 +122,6 @@ export class AcnRouter implements EntranceHandler {
       after = last.number
     }
     return this.#agents.addresses
-  }
-
-  async #restoreAgent({ kind, record, issuedAt, provenAt = 0 }: Registration): Promise<void> {
-    if (kind === 'remote') return this.#agents.rememberProven(record.address, provenAt)
-    // An agent that had this node for its own and has it no more: it is elsewhere, or nowhere.
-    if (kind === 'direct' && record.address !== this.#options.ownAgent) {
-      await this.#store.deleteRegistration(record.address, issuedAt)
-      return
-    }
-    this.#agents.ensure(record, kind).provenAt = provenAt
   }
 
   /**
@@ -196,20 +169,14 @@ export class AcnRouter implements EntranceHandler {
    * @returns whether it is here now
    */
   async adopt(record: AgentRecord): Promise<boolean> {
-    const { address } = record
-    const known = await this.#store.getRegistration(address)
-    if (known?.kind === 'remote' && (known.expiresAt ?? Number.POSITIVE_INFINITY) > Date.now()) return false
-    if (this.#agents.get(address)?.record.peerPublicKey !== record.peerPublicKey) {
-      await this.#register(record, 'delegate', Date.now())
-      this.#carrier?.onRegistered(record, this.isListed(address))
-    }
-    this.#adopted.add(address)
-    return true
+    const adopted = await this.#registrations.adopt(record)
+    if (adopted === 'new') this.#carrier?.onRegistered(record, this.isListed(record.address))
+    return adopted !== 'elsewhere'
   }
 
   /** Whether an agent is this node's, attached or not: see {@link adopt}. */
   isAdopted(address: string): boolean {
-    return this.#adopted.has(address)
+    return this.#registrations.isAdopted(address)
   }
 
   /** Whether an agent is registered with an entrance of this node, attached or away, and has not gone elsewhere. */
@@ -225,7 +192,7 @@ export class AcnRouter implements EntranceHandler {
 
   /** False for an agent of this node that others are not to find: nothing of it may be told to other peers. */
   isListed(address: string): boolean {
-    return !this.#unlisted.has(address)
+    return this.#registrations.isListed(address)
   }
 
   /** Whether an agent of this node is there now. */
@@ -243,30 +210,16 @@ export class AcnRouter implements EntranceHandler {
 
   async onRegister(session: AgentSession): Promise<void> {
     const started = performance.now()
-    if (!this.#isTrusted(session)) {
+    if (!this.#registrations.isTrusted(session)) {
       this.#observer.log(
         'warning',
         `a registration of ${session.address} (${session.source}) has no fresh proof: refused`,
       )
       throw new AcnStatusError(STATUS.ERROR_INVALID_PROOF, 'a fresh proof is needed')
     }
-    const { record, kind, registeredAt, answeredChallenge } = session
-    if (session.isListed === false) {
-      await this.#hide(record.address)
-      this.#agents.register(record, kind, 0)
-    } else {
-      this.#unlisted.delete(record.address)
-      await this.#register(record, kind, registeredAt, answeredChallenge ? registeredAt : undefined)
-    }
+    await this.#registrations.registerSession(session)
     this.#observer.registered(session.kind, performance.now() - started)
-    this.#carrier?.onRegistered(record, session.isListed !== false)
-  }
-
-  /** Whether the agent's record is enough, which is a text that others know, or a fresh proof was given with it. */
-  #isTrusted({ kind, address, answeredChallenge }: AgentSession): boolean {
-    if (kind === 'direct' || answeredChallenge) return true
-    if (address === this.#options.ownAgent) return false
-    return !this.#options.asksProofs || !(this.#adopted.has(address) || this.#agents.isProven(address))
+    this.#carrier?.onRegistered(session.record, session.isListed !== false)
   }
 
   pending(session: AgentSession): PendingSource {
@@ -320,60 +273,12 @@ export class AcnRouter implements EntranceHandler {
     this.#carrier?.onContact()
   }
 
-  /**
-   * Takes an envelope from another peer; its record is proven for that peer. Of an agent that is attached it has its
-   * place when this returns its promise.
-   * @throws AcnStatusError
-   */
-  async receive(received: FromPeer, from: string): Promise<void> {
-    const { envelope, record, id } = received
-    if (this.#network?.isInNetwork === false) {
-      throw new AcnStatusError(STATUS.ERROR_AGENT_NOT_READY, 'the contact of this relay client is away')
-    }
-    if (envelope.sender !== record.address) {
-      this.#observer.log('warning', `envelope from peer ${from} names another sender than its record`)
-      if (this.#options.senderCheck !== 'log') {
-        throw new AcnStatusError(STATUS.ERROR_WRONG_AGENT_ADDRESS, 'sender is not the agent of the record')
-      }
-    }
-    // Whoever tries addresses out learns nothing: those that may write to it have another way.
-    if (!this.isListed(envelope.to)) {
-      throw new AcnStatusError(STATUS.ERROR_UNKNOWN_AGENT_ADDRESS, 'unknown agent address')
-    }
-    if (this.isRegistered(envelope.to) && this.#carrier?.takes(envelope, 'peer')) return
-    if (!this.#agents.isAttached(envelope.to) && !(await this.#takesFor(envelope.to, from))) {
-      throw new AcnStatusError(STATUS.ERROR_UNKNOWN_AGENT_ADDRESS, 'unknown agent address')
-    }
-    // Apart from the ids that its agents gave: an envelope may come back to the peer where it began.
-    await this.#takeFromPeer(received, from, id === undefined ? undefined : { scope: `peers ${record.address}`, id })
-  }
-
-  /**
-   * Takes an envelope that another peer had stored for an agent which has come here, or has gone to a peer that does not
-   * take it from that one; its records are proven.
-   * @param transfer names this handing over
-   * @throws AcnStatusError
-   */
-  async receiveHandedOver(received: FromPeer, transfer: EnvelopeId, from: string): Promise<void> {
-    const { envelope, record } = received
-    if (!this.#agents.isAttached(envelope.to)) {
-      // Given back, since only the sender's own peer can speak for it to a peer that is not Parley.
-      const isOwn =
-        record.peerPublicKey === this.#options.peerPublicKey && this.#agents.get(record.address) !== undefined
-      if (!isOwn) throw new AcnStatusError(STATUS.ERROR_UNKNOWN_AGENT_ADDRESS, 'unknown agent address')
-      this.#remote.forgetRoute(envelope.to)
-    }
-    // It may be this one's own, given to that peer, and the answer to that has not been read yet: it is in the store then.
-    if (received.id !== undefined) await this.#remote.ended(envelope.to, record.address, received.id)
-    await this.#takeFromPeer(received, from, { scope: HANDED_OVER, id: transfer })
-  }
-
   /** The record of an agent for another peer: one of this node, or found further on. */
   async lookup(address: string, asker: string, signal: AbortSignal): Promise<AgentRecord | undefined> {
-    const agent = this.#unlisted.has(address) ? undefined : this.#agents.get(address)
+    const agent = this.isListed(address) ? this.#agents.get(address) : undefined
     const gone = this.#network?.whereabouts(address)
     if (gone && gone.peerId !== asker) return gone.record
-    if (agent && (agent.kind === 'relay' || agent.sources.size > 0 || this.#adopted.has(address))) return agent.record
+    if (agent && (agent.kind === 'relay' || agent.sources.size > 0 || this.isAdopted(address))) return agent.record
     const timeout = agent ? { timeout: this.#limits.awayLookup } : {}
     const found = await this.#network?.resolve(address, { asker, signal, ...timeout }).catch((error: unknown) => {
       if (agent) return undefined
@@ -398,7 +303,7 @@ export class AcnRouter implements EntranceHandler {
     const started = performance.now()
     if (registrationDelay > 0) await sleep(registrationDelay)
     const wasHere = this.isRegistered(record.address)
-    await this.#register(record, 'relay', Date.now())
+    await this.#registrations.register(record, 'relay', Date.now())
     if (wasHere) this.#carrier?.onMoved(record.address)
     this.#observer.registered('relay', performance.now() - started)
     for (const sender of this.#admission.sendersTo(record.address))
@@ -421,8 +326,7 @@ export class AcnRouter implements EntranceHandler {
       return
     }
     if (agent && !this.isRelayed(record)) {
-      this.#adopted.delete(address)
-      this.#network?.withdraw(address)
+      this.#registrations.moved(address)
       const wasHere = this.isRegistered(address)
       agent.hasMoved = true
       for (const { session } of [...agent.sources]) session.detach('superseded')
@@ -431,76 +335,13 @@ export class AcnRouter implements EntranceHandler {
     for (const sender of this.#admission.sendersTo(address)) this.#remote.send(address, sender, { atOnce: true })
   }
 
-  // Registrations
-
-  /** An agent is not to be found from now on, also when it was before. */
-  async #hide(address: string): Promise<void> {
-    this.#unlisted.add(address)
-    const before = await this.#store.getRegistration(address)
-    if (before && before.kind !== 'remote') await this.#store.deleteRegistration(address, before.issuedAt)
-    this.#network?.withdraw(address)
-  }
-
-  async #register(record: AgentRecord, kind: RegistrationKind, issuedAt: number, provenAt?: number): Promise<void> {
-    const registration = { kind, record, ...(provenAt !== undefined && { provenAt }) }
-    if (!(await this.#store.putRegistration({ ...registration, issuedAt }))) {
-      // Another peer said that the agent was there, by a clock that is ahead of this one.
-      const there = await this.#store.getRegistration(record.address)
-      await this.#store.putRegistration({ ...registration, issuedAt: (there?.issuedAt ?? issuedAt) + 1 })
-    }
-    this.#agents.register(record, kind, provenAt ?? 0)
-    this.#remote.forgetRoute(record.address)
-    this.#network?.announce(record, issuedAt).catch(() => {})
-  }
-
   #onClosed(agent: LocalAgent, source: AgentSource): void {
     this.#agents.detach(agent, source)
     this.#observer.attached(source.session.kind, -1)
-    if (source.session.answeredChallenge) this.#noteProven(agent, source.session)
+    this.#registrations.noteProven(agent, source.session)
     if (agent.sources.size > 0 || this.#abort.signal.aborted) return
     const { address } = source.session
     for (const sender of this.#admission.sendersTo(address)) this.#remote.send(address, sender)
-  }
-
-  /** The time without which nobody gets in begins when the agent goes. */
-  #noteProven(agent: LocalAgent, { kind, record, registeredAt: issuedAt }: AgentSession): void {
-    if (agent.kind !== kind || agent.provenAt === 0) return
-    agent.provenAt = Date.now()
-    this.#store.putRegistration({ kind, record, issuedAt, provenAt: agent.provenAt }).catch(() => {
-      this.#observer.log('warning', 'the time of a fresh proof could not be kept')
-    })
-  }
-
-  async #takeFromPeer(
-    { envelope, bytes, record, id = newId(), onQueued }: FromPeer,
-    from: string,
-    seen: SeenAs | undefined,
-  ): Promise<void> {
-    const now = Date.now()
-    const wanted: NewEnvelope = {
-      id,
-      to: envelope.to,
-      sender: record.address,
-      // What comes from a stream is a view of a larger block.
-      bytes: Uint8Array.from(bytes),
-      record,
-      source: from,
-      receivedAt: now,
-    }
-    const queued = this.#enqueue(wanted, now + this.#limits.peerPatience, seen)
-    onQueued?.()
-    const outcome = await queued
-    if (outcome.accepted || outcome.reason === 'duplicate') return
-    throw new AcnStatusError(STATUS.ERROR_AGENT_NOT_READY, REFUSAL_TEXT)
-  }
-
-  /** Whether envelopes of other peers are taken for an agent that is not attached: not when it has gone elsewhere. */
-  async #takesFor(to: string, from: string): Promise<boolean> {
-    const agent = this.#agents.get(to)
-    if (!agent || agent.kind === 'relay') return false
-    const options = { asker: from, timeout: this.#limits.awayLookup, signal: this.#abort.signal }
-    const elsewhere = await this.#network?.resolve(to, options).catch(() => undefined)
-    return agent.sources.size > 0 || elsewhere === undefined
   }
 
   // Queues

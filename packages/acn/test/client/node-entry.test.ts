@@ -154,7 +154,7 @@ test('an agent that is not listed is found by nobody, also when it was listed be
   const answerTo = async (to: string) => {
     const envelope = { to, sender: record.address, protocolId: 'a/b:1', message: Buffer.from('?'), uri: '' }
     const bytes = encodeEnvelope(envelope)
-    return first.router.receive({ envelope, bytes, record }, second.host.peerId).then(
+    return first.router.fromPeers.receive({ envelope, bytes, record }, second.host.peerId).then(
       () => 'taken',
       (error: unknown) => (error instanceof AcnStatusError ? [error.code, error.message] : error),
     )
