@@ -4,8 +4,10 @@ import { type AgentContext, applyEffectsAndWait } from './agent-context.ts'
 import { toAgentError } from './client-errors.ts'
 import { receiveMessage } from './connection/receive.ts'
 import type { RouterMessage } from './connection/received.ts'
+import type { Effects } from './effects.ts'
 import { findRcvQueue } from './store/rcv-queues.ts'
 import type { RcvQueueRecord } from './store/records.ts'
+import { StoreError } from './store/store-error.ts'
 
 /**
  * Reads `msgQ` and processes what routers send, one thing at a time for each connection (withConnLock), several
@@ -89,13 +91,18 @@ export class Subscriber {
     }
   }
 
-  async #receiveMessage({ connId, rcvQueueId }: RcvQueueRecord, message: RouterMessage): Promise<void> {
+  async #receiveMessage(queue: RcvQueueRecord, message: RouterMessage): Promise<void> {
     const context = this.#context
-    const effects = await context.locks.withConnLock(
-      connId,
-      () => receiveMessage(context, rcvQueueId, message),
-      context.closing,
-    )
+    const { connId, rcvQueueId } = queue
+    const receive = () => receiveMessage(context, rcvQueueId, message)
+    let effects: Effects
+    try {
+      effects = await context.locks.withConnLock(connId, receive, context.closing)
+    } catch (error) {
+      // The router has it still, and would give it with the next subscription only.
+      if (error instanceof StoreError) context.subscriptions.askAgain(queue)
+      throw error
+    }
     await applyEffectsAndWait(context, effects)
   }
 

@@ -82,6 +82,13 @@ export class Subscriptions {
     this.#servers.get(serverKey(queue.server))?.unconfirmed.delete(queue.rcvQueueId)
   }
 
+  /** A message of the queue could not be processed: after a while the router is asked for it again. */
+  askAgain({ server, rcvQueueId }: Pick<RcvQueueRecord, 'rcvQueueId' | 'server'>): void {
+    const subscriptions = this.#servers.get(serverKey(server))
+    const queue = subscriptions?.active.get(rcvQueueId)
+    if (subscriptions && queue) this.#activate(subscriptions, queue)
+  }
+
   /**
    * Subscribes to queues that are not subscribed, with one batch for each server. What fails for a reason that may
    * pass is tried again in the background (then UP tells of it).
