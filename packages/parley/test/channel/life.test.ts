@@ -5,6 +5,7 @@ import { describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ChannelError } from '../../src/channel/index.ts'
 import { MAX_ENVELOPE } from '../../src/channel/protocol/index.ts'
+import { MIGRATIONS } from '../../src/channel/store/schema.ts'
 import { allDelivered, connect, Identity, orderedIdentities, type TestNode, texts, World } from './fixture.ts'
 
 const DAY = 24 * 3_600_000
@@ -17,6 +18,14 @@ async function assertOneChannel(a: TestNode, b: TestNode): Promise<void> {
     while ((await node.agent.listConnections()).length > 2) await pause(20)
     assert.equal((await node.agent.listConnections()).length, 2)
   }
+}
+
+/** Lets the database of a node grow no more; gives how to end that. */
+function fillDisk({ agent }: TestNode): () => void {
+  const store = agent.applicationStore(MIGRATIONS)
+  const pages = store.get<{ page_count: number }>('PRAGMA page_count')?.page_count ?? 0
+  store.get(`PRAGMA max_page_count = ${pages}`)
+  return () => void store.get(`PRAGMA max_page_count = ${pages + 10_000}`)
 }
 
 describe('the life of a channel', { concurrency: 2 }, () => {
@@ -94,6 +103,35 @@ describe('the life of a channel', { concurrency: 2 }, () => {
       await assertOneChannel(a, b)
     })
   }
+
+  it('loses nothing when the disk of one side and then the other is full for a while', async () => {
+    await using world = new World()
+    const router = await world.router()
+    const a = await world.node(new Identity('a'), router)
+    const b = await world.node(new Identity('b'), router)
+    await connect(a, b)
+    await allDelivered(a, [await a.send(b, 'before')])
+    const large = randomBytes(100_000).toString('latin1')
+
+    const releaseA = fillDisk(a)
+    const id = randomBytes(16).toString('hex')
+    await assert.rejects(a.send(b, large, id), { name: 'StoreError', code: 'IO' })
+    releaseA()
+    await a.send(b, large, id)
+    await allDelivered(a, [id])
+
+    const releaseB = fillDisk(b)
+    const { promise: failed, resolve } = Promise.withResolvers<void>()
+    b.agent.on('ERR', ({ error }) => void (error.message.includes('store IO') && resolve()))
+    // More than what was deleted before leaves room for.
+    const larger = randomBytes(1_000_000).toString('latin1')
+    const ids = [await a.send(b, larger), await a.send(b, 'after')]
+    await failed
+    releaseB()
+    await allDelivered(a, ids)
+    assert.deepEqual(b.received, ['before', large, larger, 'after'])
+    await allDelivered(b, [await b.send(a, 'and back')])
+  })
 
   it('carries an envelope of 3 MiB, over restarts of both sides', async () => {
     await using world = new World()
