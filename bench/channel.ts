@@ -30,8 +30,8 @@ const USAGE = `usage: npm run bench -- channel [options]
 const PAIRS = 5
 /** New agents in a round, for the time to the first message. */
 const NEW_PAIRS = 2
-/** Round trips before those that count. */
-const WARM_UP = 5
+/** Round trips before those that count, one after the other: a node that runs has its code compiled. */
+const WARM_UP = 100
 /** How long what was told in the background may take, ms. */
 const SETTLE = 500
 /** Longest time without the echo, or any envelope of a burst, ms. */
@@ -166,7 +166,8 @@ async function measureTrips(network: Network, settings: Settings, name: string, 
   const durations: number[] = []
   let next = performance.now()
   for (let number = 0; number < WARM_UP + trips; number++) {
-    await delay(Math.max(0, next - performance.now()))
+    if (number === WARM_UP) await delay(SETTLE)
+    if (number >= WARM_UP) await delay(Math.max(0, next - performance.now()))
     next = Math.max(next + interval, performance.now())
     const echoed = Promise.withResolvers<void>()
     pair.from.onEnvelope = (echo) => {

@@ -59,10 +59,11 @@ function accept(
 async function store(context: RouterContext, queue: LiveQueue, message: StoredMessage): Promise<void> {
   const { number, timestamp, body } = message
   const bytes = body?.length ?? 0
-  const written = persisted(context, queue, context.store.addMessage(queue.number, message))
   queue.messages.push({ number, timestamp, quota: body === undefined })
   context.messages.add(message)
+  // First, because what is asked of the store goes to its thread before anything that is scheduled later.
   queue.subscription?.wake()
+  const written = persisted(context, queue, context.store.addMessage(queue.number, message))
   context.writeBudget.take(bytes)
   try {
     await written
