@@ -3,45 +3,18 @@ import { randomBytes } from 'node:crypto'
 import { after, describe, it } from 'node:test'
 import { PeerKey } from '@parley/acn/record'
 import { FramedAgent } from '../../packages/acn/test/entrance/framed-agent.ts'
-import { newRecord, TestPeer } from '../../packages/acn/test/peer/test-peer.ts'
-import { GoNode, type GoNodeOptions, WITHOUT_GO_NODE } from './go-node.ts'
+import { newRecord } from '../../packages/acn/test/peer/test-peer.ts'
+import { WITHOUT_GO_NODE } from './go-node.ts'
+import { MixedNetwork } from './mixed-network.ts'
 import { exchangeAll, type Party } from './party.ts'
 
 describe('the original node and ours', { skip: WITHOUT_GO_NODE, timeout: 300_000 }, () => {
-  const closing: (() => Promise<void> | void)[] = []
-  after(async () => {
-    for (const close of closing.reverse()) await close()
-  })
-
-  async function ours(options: Parameters<typeof TestPeer.start>[0] = {}): Promise<TestPeer> {
-    const peer = await TestPeer.start(options)
-    closing.push(() => peer.stop())
-    await peer.host.join(AbortSignal.timeout(30_000))
-    return peer
-  }
-
-  async function go(options: Partial<GoNodeOptions> = {}): Promise<GoNode> {
-    const node = await GoNode.start({ privateKey: randomBytes(32), ...options })
-    closing.push(() => node.stop())
-    return node
-  }
-
-  async function delegateOf(node: GoNode, ledger = 0): Promise<FramedAgent> {
-    const agent = await FramedAgent.delegate(newRecord(node.key.publicKeyHex, ledger), node.ports.delegate)
-    closing.push(() => agent.close())
-    return agent
-  }
-
-  /** A relay client of the original's, with its agent. */
-  async function goClient(entryPeers: string[]): Promise<FramedAgent> {
-    const privateKey = randomBytes(32)
-    const record = newRecord(new PeerKey(privateKey).publicKeyHex)
-    const { port, connected } = await FramedAgent.pipe(record)
-    await go({ privateKey, entryPeers, isClient: true, pipe: { port, record } })
-    const agent = await connected
-    closing.push(() => agent.close())
-    return agent
-  }
+  const network = new MixedNetwork()
+  after(() => network.close())
+  const ours = network.ours.bind(network)
+  const go = network.go.bind(network)
+  const delegateOf = network.delegateOf.bind(network)
+  const goClient = network.goClient.bind(network)
 
   it('the original joins us', async () => {
     const bootstrap = await ours()

@@ -1,58 +1,18 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import { after, describe, it } from 'node:test'
-import { PeerKey } from '@parley/acn/record'
-import { FramedAgent } from '../../packages/acn/test/entrance/framed-agent.ts'
-import { newRecord, TestPeer } from '../../packages/acn/test/peer/test-peer.ts'
-import { GoNode, type GoNodeOptions, OLD_GO_NODE, WITHOUT_GO_NODE, WITHOUT_OLD_GO_NODE } from './go-node.ts'
+import { type GoNodeOptions, OLD_GO_NODE, WITHOUT_GO_NODE, WITHOUT_OLD_GO_NODE } from './go-node.ts'
+import { MixedNetwork } from './mixed-network.ts'
 import { exchangeAll, type Party } from './party.ts'
 
 describe('the older original and ours', { skip: WITHOUT_OLD_GO_NODE, timeout: 600_000 }, () => {
-  const closing: (() => Promise<void> | void)[] = []
-  after(async () => {
-    for (const close of closing.reverse()) await close()
-  })
-
-  async function ours(options: Parameters<typeof TestPeer.start>[0] = {}): Promise<TestPeer> {
-    const peer = await TestPeer.start(options)
-    closing.push(() => peer.stop())
-    await peer.host.join(AbortSignal.timeout(30_000))
-    return peer
-  }
-
-  async function go(options: Partial<GoNodeOptions> = {}): Promise<GoNode> {
-    const node = await GoNode.start({ privateKey: randomBytes(32), ...options })
-    closing.push(() => node.stop())
-    return node
-  }
-
+  const network = new MixedNetwork()
+  after(() => network.close())
+  const ours = network.ours.bind(network)
+  const go = network.go.bind(network)
+  const delegateOf = network.delegateOf.bind(network)
   const old = (options: Partial<GoNodeOptions> = {}) => go({ program: OLD_GO_NODE, ...options })
-
-  async function delegateOf(node: GoNode, ledger = 0): Promise<FramedAgent> {
-    const agent = await FramedAgent.delegate(newRecord(node.key.publicKeyHex, ledger), node.ports.delegate)
-    closing.push(() => agent.close())
-    return agent
-  }
-
-  /** A relay client of the original's, with its agent. */
-  async function client(program: string | undefined, entryPeers: string[]): Promise<FramedAgent> {
-    const privateKey = randomBytes(32)
-    const record = newRecord(new PeerKey(privateKey).publicKeyHex)
-    const { port, connected } = await FramedAgent.pipe(record)
-    await go({
-      privateKey,
-      entryPeers,
-      isClient: true,
-      pipe: { port, record },
-      ...(program !== undefined && { program }),
-    })
-    const agent = await connected
-    closing.push(() => agent.close())
-    return agent
-  }
-
-  const oldClient = (...entryPeers: string[]) => client(OLD_GO_NODE, entryPeers)
-  const newClient = (...entryPeers: string[]) => client(undefined, entryPeers)
+  const oldClient = (...entryPeers: string[]) => network.goClient(entryPeers, OLD_GO_NODE)
+  const newClient = (...entryPeers: string[]) => network.goClient(entryPeers)
 
   it('the older joins us', async () => {
     const peer = await ours()
