@@ -5,7 +5,8 @@ import { StoreError } from '../store.ts'
 const BUSY_TIMEOUT_MS = 5000
 
 /**
- * Opens a database file and looks into it, which finds a wrong key.
+ * Opens a database file and looks into it, which finds a wrong key. Leaves no prepared statement, which would keep the file
+ * open after `close` until it is garbage collected.
  * @param key encryption key, absent for a file that is not encrypted
  * @throws StoreError PASSPHRASE, IO
  */
@@ -18,7 +19,7 @@ export function openDatabaseFile(
   try {
     const options = { timeout: BUSY_TIMEOUT_MS, readonly, ...(key !== undefined && { encryptionKey: key }) }
     database = new Database(file, options as Database.Options)
-    schemaVersion(database)
+    database.exec('PRAGMA user_version')
     return database
   } catch (error) {
     database?.close()
