@@ -62,7 +62,7 @@ export async function startGatewayNode(
   const folder = await mkdtemp(join(tmpdir(), 'parley-gateway-node-'))
   const smp = [router.address]
   const privacy = { mode: 'prefer', lookup: 'private', policy: 'everyone', allow: [], smp } as const
-  const maker = acnGateway(privacy, folder, () => {})
+  const maker = acnGateway(privacy, { dataFolder: folder }, () => {})
   const entryPeers = entries.map((multiaddr) => {
     const { peerId = '', ...address } = parsePeerAddress(multiaddr)
     return { ...address, peerId }

@@ -1,3 +1,4 @@
+export { saltPath } from '@parley/core/storage'
 export { Agent, type AgentOptions, type CallOptions } from './agent.ts'
 export type { AgentLogEntry } from './agent-context.ts'
 export {
@@ -32,7 +33,7 @@ export { formatMsgIntegrity, type MsgIntegrity } from './integrity.ts'
 export type { IncomingMessage, MessageReceiver } from './message-receiver.ts'
 export type { MessageState, MessageStatus, StatusReason } from './message-status.ts'
 export type { RetryInterval } from './retry-interval.ts'
-export { changePassphrase, saltPath } from './store/passphrase.ts'
+export { changePassphrase } from './store/passphrase.ts'
 export type { QueueStatus } from './store/records.ts'
 export { StoreError, type StoreErrorCode } from './store/store-error.ts'
 export type { EventHandler } from './sub-queue.ts'

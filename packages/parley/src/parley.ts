@@ -49,7 +49,7 @@ export interface ParleyOptions {
   readonly policy?: RequestPolicy
   /** Signed with the contact card, such as an A2A agent card: at most 8 KiB. */
   readonly attachment?: Attachment
-  /** Encrypts the databases of the private plane. */
+  /** Encrypts all databases: those of the private plane, and the store of envelopes. */
   readonly passphrase?: string
   /** Settings of the SimpleX agent. */
   readonly agent?: Pick<AgentOptions, 'config' | 'network'>
@@ -168,6 +168,7 @@ export class Parley implements AsyncDisposable {
           ...(listed && !listen && { record }),
         },
         dataFolder: join(data, 'acn'),
+        passphrase: options.passphrase,
         ...(options.host && { host: options.host }),
         ...(options.log && { log: options.log }),
         carrier: maker.carrier,

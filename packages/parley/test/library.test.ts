@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { Parley, ParleyError } from 'parley'
 import { keyOf, World } from './gateway/world.ts'
@@ -14,6 +15,7 @@ test('the library, as programs import it: a message is traced, one that is not r
     data: `${world.folder}/alice`,
     identity: { ledger: 'ethereum', privateKey: keyOf('alice') },
     receives: false,
+    passphrase: 'correct horse',
   })
   await using _alice = alice
   await assert.rejects(alice.connect('fetch1nobody'), (error) => {
@@ -31,7 +33,13 @@ test('the library, as programs import it: a message is traced, one that is not r
   assert.equal((await bob.trace(id))?.way, 'private')
   await bob.send(alice.address, 'for later')
   await alice.close()
-  const later = await world.parley('alice', 'ethereum', at)
+  const files = ['agent.db', 'cards.db', 'contacts.db', 'acn/acn-node.db']
+  for (const file of files) {
+    const bytes = await readFile(`${world.folder}/alice/${file}`)
+    for (const words of ['SQLite format', 'hello', alice.address])
+      assert.ok(!bytes.includes(words), `${words} in ${file}`)
+  }
+  const later = await world.parley('alice', 'ethereum', { ...at, passphrase: 'correct horse' })
   for await (const { text, done } of later.messages()) {
     assert.equal(text, 'for later')
     done()

@@ -19,6 +19,8 @@ export interface AcnNodeOptions {
   readonly settings: NodeSettings
   /** Folder of the durable store; made when missing. */
   readonly dataFolder: string
+  /** Encrypts the store. */
+  readonly passphrase?: string | undefined
   /** Record store of a Go node, read once, when there is one. */
   readonly goRecordStore?: string
   /** `log` lets envelopes pass whose sender is not the agent that the record proves. */
@@ -402,10 +404,10 @@ function checkOwnRecord({ record, pipe }: NodeSettings, { publicKeyHex }: PeerKe
   }
 }
 
-async function openStore({ dataFolder, storeLimits = {} }: AcnNodeOptions): Promise<AcnStore> {
+async function openStore({ dataFolder, storeLimits = {}, passphrase }: AcnNodeOptions): Promise<AcnStore> {
   for (let tries = 1; ; tries++) {
     try {
-      return await SqliteAcnStore.open(dataFolder, storeLimits)
+      return await SqliteAcnStore.open(dataFolder, storeLimits, passphrase)
     } catch (error) {
       if (!(error instanceof StoreLockedError) || tries === OPEN_TRIES) throw error
       await sleep(OPEN_WAIT)

@@ -1,5 +1,6 @@
 export { type GoRecordsImport, importGoRecords } from './import-go-records.ts'
 export { AcnStoreReader } from './sqlite/acn-store-reader.ts'
+export { changePassphrase, opensWith } from './sqlite/change-passphrase.ts'
 export { SCHEMA_VERSION } from './sqlite/schema.ts'
 export { DATABASE_FILE, SqliteAcnStore } from './sqlite/sqlite-acn-store.ts'
 export {
@@ -23,6 +24,7 @@ export {
   type StoreCounts,
   type StoredNotDelivered,
   StoreError,
+  type StoreErrorCode,
   type StoreLimits,
   StoreLockedError,
   type TraceEvent,

@@ -201,11 +201,27 @@ export const DEFAULT_STORE_LIMITS: StoreLimits = {
   maxSeen: 500_000,
 }
 
-/** A write or read failed: disk full, file damaged. Nothing of that call took effect. */
+/** Why a store cannot be used. */
+export type StoreErrorCode =
+  /** The passphrase is wrong, missing, or given for a store without one. */
+  | 'PASSPHRASE'
+  /** The store is of a version that this program cannot use. */
+  | 'VERSION'
+  /** There is no store. */
+  | 'NONE'
+  /** The store is closed. */
+  | 'CLOSED'
+  /** A write or read failed: disk full, file damaged. */
+  | 'IO'
+
+/** A store cannot be used. Nothing of the call took effect. Never carries what is stored. */
 export class StoreError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
+  readonly code: StoreErrorCode
+
+  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
     super(message, options)
     this.name = 'StoreError'
+    this.code = code
   }
 }
 

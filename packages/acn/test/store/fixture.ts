@@ -15,9 +15,13 @@ export async function temporaryFolder(t: TestContext): Promise<string> {
 /** A store that is closed after the test, in a folder of its own unless one is given. */
 export async function openStore(
   t: TestContext,
-  { folder, ...limits }: Partial<StoreLimits> & { readonly folder?: string } = {},
+  {
+    folder,
+    passphrase,
+    ...limits
+  }: Partial<StoreLimits> & { readonly folder?: string; readonly passphrase?: string } = {},
 ): Promise<SqliteAcnStore> {
-  const store = await SqliteAcnStore.open(folder ?? (await temporaryFolder(t)), limits)
+  const store = await SqliteAcnStore.open(folder ?? (await temporaryFolder(t)), limits, passphrase)
   t.after(() => store.close())
   return store
 }

@@ -1,5 +1,5 @@
-import { closeSync, openSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { makePrivate } from '@parley/core/storage'
 import Libsql from 'libsql'
 import { StoreError, storeErrorOf } from './store-error.ts'
 
@@ -226,9 +226,4 @@ export class SqliteDatabase implements Db {
       // The engine has already rolled back: nothing is left to undo.
     }
   }
-}
-
-/** Makes an empty file that only its owner can read, unless there is one: private keys go into it. */
-export function makePrivate(path: string): void {
-  closeSync(openSync(path, 'a', 0o600))
 }

@@ -1,3 +1,5 @@
+import { passphraseErrorOf } from '@parley/core/storage'
+
 /** Why the store cannot be used. */
 export type StoreErrorCode =
   /** Another process, or another agent of this process, has the store open. */
@@ -33,12 +35,11 @@ interface EngineError {
 /** What an error of the database engine means. */
 export function storeErrorOf(error: unknown, path: string): StoreError {
   if (error instanceof StoreError) return error
+  const wrong = passphraseErrorOf(error, path)
+  if (wrong) return new StoreError('PASSPHRASE', wrong.message, { cause: error })
   const { code } = error as EngineError
   if (code === 'SQLITE_BUSY' || code === 'SQLITE_LOCKED') {
     return new StoreError('LOCKED', `${path} is in use by another agent`, { cause: error })
-  }
-  if (code === 'SQLITE_NOTADB') {
-    return new StoreError('PASSPHRASE', `${path} cannot be read: its passphrase is missing or wrong`, { cause: error })
   }
   return new StoreError('IO', `${path}: ${typeof code === 'string' ? code : 'database failure'}`, { cause: error })
 }

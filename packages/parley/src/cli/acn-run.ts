@@ -19,7 +19,7 @@ export interface AcnRun {
 export async function runAcnNode({ options, privacy }: AcnConfig, { print, stop, withoutRouter }: AcnRun) {
   const log = (level: 'info' | 'warning', line: string) => print(`${new Date().toISOString()} ${level}: ${line}`)
   const { dataFolder } = options
-  const maker = acnGateway(privacy, dataFolder, log)
+  const maker = acnGateway(privacy, options, log)
   await runNodeProcess(
     { ...options, log, ...(maker && { carrier: maker.carrier }) },
     {

@@ -3,6 +3,7 @@ import { NodeSettingsError, parseEnvFile, readNodeSettings } from '@parley/acn/p
 import type { Command } from 'commander'
 import { inTermsOfConfig } from '../node/acn-settings.ts'
 import { PRIVATE_ENV, readPrivateEnvironment } from '../node/private-settings.ts'
+import { storePassphraseOfEnvironment } from '../node/store-passphrase.ts'
 import { type AcnConfig, NODE_TABLE, readAcnConfig } from './acn-config.ts'
 import { addAcnInspectCommand } from './acn-inspect.ts'
 import { addAcnInstallNodeCommand } from './acn-install-node.ts'
@@ -39,6 +40,7 @@ The TOML file has these keys; paths are relative to it:
   mailbox = "0.0.0.0:8888"
   monitoring = "127.0.0.1:8080"         # /metrics, /livez, /readyz
   data = "acn-data"                     # folder of the durable store; else one in the current folder
+  passphrase_file = "data.passphrase"   # its first line encrypts the databases; left out: not encrypted
   registration_delay = 0                # seconds
   sender_check = "refuse"               # or "log"
   challenge = "offered"                 # fresh proofs of agents that can give them; "required" of all; "off"
@@ -54,7 +56,7 @@ The TOML file has these keys; paths are relative to it:
   policy = "everyone"                   # who may open a channel; "allow": those of allow = ["fetch1…"]; "ask"
 
 For an env file the variables PARLEY_PRIVATE, PARLEY_LOOKUP and PARLEY_SMP_SERVERS (comma-separated) say mode, lookup and
-smp.
+smp, and PARLEY_STORE_PASSPHRASE_FILE names the passphrase_file.
 
 Prints the node's multiaddr between MULTIADDRS_LIST_START and MULTIADDRS_LIST_END. SIGINT or SIGTERM stops the node: exit
 code 0. What keeps it from starting or going on is a line with LIBP2P_NODE_PANIC_ERROR, with exit code 2; 1 when a file
@@ -90,7 +92,8 @@ async function readEnvironment(envFile: string | undefined): Promise<AcnConfig> 
   const environment = { ...process.env, ...Object.fromEntries(parseEnvFile(await readFile(envFile, 'utf8'))) }
   const settings = readNodeSettings(environment)
   const { storagePaths } = await import('@parley/acn/node')
-  return { options: { settings, ...storagePaths(settings) }, privacy: readPrivateEnvironment(environment) }
+  const passphrase = await storePassphraseOfEnvironment(environment)
+  return { options: { settings, passphrase, ...storagePaths(settings) }, privacy: readPrivateEnvironment(environment) }
 }
 
 /** Reasons of ours in full; of the system's errors the code, as their texts may hold what was read. */

@@ -17,9 +17,9 @@ import type { NodeStatus } from '../node/status.ts'
 import { SettingsError } from '../node/toml-values.ts'
 import type { ParleyOptions } from '../parley.ts'
 import { CliError, EXIT } from './exit-codes.ts'
-import { locateNode, readNodeSettings } from './node-options.ts'
+import { locateNode, readNodeSettings, readStorePassphrase } from './node-options.ts'
 import { listOption } from './options.ts'
-import { readPassphrase, readPassphraseFile } from './passphrase.ts'
+import { readPassphrase } from './passphrase.ts'
 import { printLine, type Terminal } from './terminal.ts'
 
 /** Who sends and gets messages, and where. */
@@ -168,7 +168,7 @@ async function ownOptions(options: MessengerOptions, place: Place, terminal: Ter
   const configured = settings?.private
   const mode = options.private ?? configured?.mode ?? 'require'
   if (mode === 'off') throw new CliError('private.mode is "off" in parley.toml: say --private', EXIT.malformed)
-  const { storePassphraseFile } = settings ?? {}
+  const passphrase = settings && (await readStorePassphrase(settings))
   return {
     data: paths.folder,
     identity: { ledger: identity.ledger.ledgerId, privateKey: identity.exportPrivateKey() },
@@ -177,7 +177,7 @@ async function ownOptions(options: MessengerOptions, place: Place, terminal: Ter
     listed: !options.unlisted,
     private: mode === 'prefer' ? 'prefer' : 'require',
     ...(configured && { lookup: configured.lookup, policy: requestPolicyOf(configured) }),
-    ...(storePassphraseFile !== undefined && { passphrase: await readPassphraseFile(storePassphraseFile) }),
+    ...(passphrase !== undefined && { passphrase }),
     log: (level, line) => {
       if (level === 'warning') void printLine(terminal.error, `parley: ${line}`)
     },

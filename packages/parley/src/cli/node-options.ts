@@ -2,6 +2,7 @@ import { DecodeError } from '@parley/core/encoding'
 import type { Command } from 'commander'
 import type { DataPaths } from '../node/data-folder.ts'
 import { locateData, type ParleySettings, readSettings } from '../node/settings.ts'
+import { storePassphraseOf } from '../node/store-passphrase.ts'
 import { SettingsError } from '../node/toml-values.ts'
 import { defaultDataFolder } from '../talk/conversation-folder.ts'
 import { CliError, EXIT } from './exit-codes.ts'
@@ -29,6 +30,11 @@ export function locateNode(options: NodeOptions): Promise<DataPaths> {
 /** What the node's configuration says. @throws CliError for one that makes no sense */
 export function readNodeSettings(paths: DataPaths): Promise<ParleySettings> {
   return inWords(() => readSettings(paths), `${paths.config}: `)
+}
+
+/** The passphrase of the node's databases; undefined without one. @throws CliError when its file cannot be read */
+export function readStorePassphrase(settings: ParleySettings): Promise<string | undefined> {
+  return inWords(() => storePassphraseOf(settings), `${settings.file}: `)
 }
 
 async function inWords<T>(read: () => Promise<T>, prefix = ''): Promise<T> {

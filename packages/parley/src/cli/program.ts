@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
 import { addAcnCommands } from './acn.ts'
 import { addAgentCommand } from './agent.ts'
+import { addPassphraseCommand } from './change-passphrase.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { addIdCommands } from './id.ts'
 import { addInspectCommand } from './inspect.ts'
@@ -44,6 +45,7 @@ sense. \`parley help COMMAND\` shows examples of each command.`,
   addUpCommand(program, terminal)
   addStatusCommand(program, terminal)
   addDoctorCommand(program, terminal)
+  addPassphraseCommand(program, terminal)
   addIdCommands(program, terminal)
   addSmpCommands(program, terminal)
   addAgentCommand(program, terminal)

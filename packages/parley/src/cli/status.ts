@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs'
+import { StoreError } from '@parley/acn/store'
 import type { Command } from 'commander'
 import { askNode } from '../node/control-socket.ts'
 import { type NodeStatus, stoppedStatus } from '../node/status.ts'
-import { CliError } from './exit-codes.ts'
-import { locateNode, type NodeOptions, nodeCommand, readNodeSettings } from './node-options.ts'
+import { CliError, EXIT } from './exit-codes.ts'
+import { locateNode, type NodeOptions, nodeCommand, readNodeSettings, readStorePassphrase } from './node-options.ts'
 import { statusLines } from './status-lines.ts'
 import { printLine, type Terminal } from './terminal.ts'
 
@@ -28,5 +29,11 @@ async function statusOf(options: NodeOptions): Promise<NodeStatus> {
   const running = await askNode(paths.folder, 'status')
   if (running !== undefined) return running as NodeStatus
   if (!existsSync(paths.config)) throw new CliError(`no node in ${paths.folder}: \`parley up\` makes one`)
-  return stoppedStatus(await readNodeSettings(paths))
+  const settings = await readNodeSettings(paths)
+  try {
+    return await stoppedStatus(settings, await readStorePassphrase(settings))
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error
+    throw new CliError(error.message, EXIT.failed, { cause: error })
+  }
 }

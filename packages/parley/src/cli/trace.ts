@@ -6,14 +6,16 @@ import type { Command } from 'commander'
 import { ChannelReader } from '../channel/index.ts'
 import { askNode } from '../node/control-socket.ts'
 import type { EnvelopeTrace } from '../node/envelope-trace.ts'
+import { acnFolderOf } from '../node/node-stores.ts'
 import { isTraceId, storedSource, traceEnvelopes } from '../node/trace-source.ts'
 import { CliError, EXIT } from './exit-codes.ts'
-import { locateNode, type NodeOptions, nodeCommand, readNodeSettings } from './node-options.ts'
+import { locateNode, type NodeOptions, nodeCommand, readNodeSettings, readStorePassphrase } from './node-options.ts'
 import { readPassphraseFile } from './passphrase.ts'
 import { printLine, type Terminal } from './terminal.ts'
 
 interface TraceOptions extends NodeOptions {
   readonly json?: true
+  readonly passphraseFile?: string
 }
 
 /** Adds `parley trace`. */
@@ -21,6 +23,7 @@ export function addTraceCommand(program: Command, terminal: Terminal): void {
   nodeCommand(program, 'trace', 'Show which way messages went, and what became of them, without their contents')
     .argument('<address-or-id>', 'a ledger address: the newest from and for it; or the id of one')
     .option('--json', 'each as one line of JSON')
+    .option('--passphrase-file <file>', 'file whose first line opens the databases; default that of parley.toml')
     .addHelpText('after', '\nExample:\n  $ parley trace fetch1… --data ./node')
     .action(async (of: string, options: TraceOptions) => {
       const wanted = isTraceId(of) ? of : readLedgerAddress(of)
@@ -37,18 +40,16 @@ export function addTraceCommand(program: Command, terminal: Terminal): void {
 }
 
 /** Asks the running node, else looks into its stores. */
-async function tracesOf(of: string, options: NodeOptions): Promise<EnvelopeTrace[]> {
+async function tracesOf(of: string, options: TraceOptions): Promise<EnvelopeTrace[]> {
   const paths = await locateNode(options)
   const told = await askNode(paths.folder, 'trace', { query: { of } })
   if (told !== undefined) return told as EnvelopeTrace[]
   const settings = existsSync(paths.config) ? await readNodeSettings(paths) : undefined
-  const file = settings?.storePassphraseFile
-  const passphrase = file === undefined ? undefined : await readPassphraseFile(file)
-  // A node that runs by itself has its store in the folder itself.
-  const isNode = settings !== undefined || existsSync(paths.acn)
-  const acn = isNode ? (settings?.acn?.dataFolder ?? paths.acn) : paths.folder
+  const file = options.passphraseFile
+  const passphrase =
+    file === undefined ? settings && (await readStorePassphrase(settings)) : await readPassphraseFile(file)
   try {
-    const reader = new AcnStoreReader(acn)
+    const reader = new AcnStoreReader(acnFolderOf(paths, settings), passphrase)
     try {
       using channels = ChannelReader.open(paths.agent, passphrase)
       return await traceEnvelopes(storedSource(reader, channels), of)

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import type { CarriedEnvelope, CarrierParts, Carrying, NodeCarrier } from '@parley/acn/node'
 import { type AgentRecord, decodeEnvelope, type Envelope, encodeEnvelope, STATUS } from '@parley/acn/protocol'
 import type { Agent } from '@parley/agent'
@@ -20,6 +19,7 @@ import {
 import { CardNeeds } from './card-needs.ts'
 import { ContactBook } from './contact-book.ts'
 import { type CardSigner, Contacts } from './contacts.ts'
+import { gatewayFiles } from './gateway-files.ts'
 
 /** How long an envelope waits for the contact of its sender to be made, ms. */
 const CONTACT_PATIENCE = 10_000
@@ -131,9 +131,10 @@ export class Gateway implements NodeCarrier {
     const { agent, folder, passphrase, policy, limits, pq, unlisted, log } = options
     const { host, key, router, proofs } = parts
     await using opened = new AsyncDisposableStack()
-    const cards = CardStore.open({ file: join(folder, 'cards.db'), passphrase, limits: DEFAULT_DIRECTORY_LIMITS })
+    const files = gatewayFiles(folder)
+    const cards = CardStore.open({ file: files.cards, passphrase, limits: DEFAULT_DIRECTORY_LIMITS })
     opened.defer(() => cards.close())
-    const book = ContactBook.open(join(folder, 'contacts.db'), passphrase)
+    const book = ContactBook.open(files.contacts, passphrase)
     opened.defer(() => book.close())
     const directory = await CardDirectory.start({
       host,

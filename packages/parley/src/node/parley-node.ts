@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { identityFromSigner } from '@parley/acn/client'
 import type { AcnNode } from '@parley/acn/node'
 import { PeerKey } from '@parley/acn/record'
@@ -13,6 +12,7 @@ import { ControlSocket } from './control-socket.ts'
 import { requestPolicyOf } from './gateway-options.ts'
 import type { ParleySettings } from './settings.ts'
 import { type AcnStatus, identityStatus, type NodeStatus, PARLEY_VERSION, type SmpStatus } from './status.ts'
+import { firstLineOf, storePassphraseOf } from './store-passphrase.ts'
 import { SettingsError } from './toml-values.ts'
 
 /** Channels that a status tells of at most. */
@@ -77,9 +77,10 @@ export class ParleyNode implements AsyncDisposable {
     const identities = await unlockIdentities(options)
     signal?.throwIfAborted()
     const router = settings.smp.router && running.use(await startRouter(options))
-    const agent = running.use(await openAgent(settings, router))
+    const storePassphrase = await storePassphraseOf(settings)
+    const agent = running.use(await openAgent(settings, storePassphrase, router))
     signal?.throwIfAborted()
-    const { acn, gateway } = await startAcn(options, agent, identities, signal)
+    const { acn, gateway } = await startAcn(options, { agent, identities, storePassphrase }, signal)
     if (acn) running.defer(() => acn.stop())
     const parts = {
       identities,
@@ -165,7 +166,7 @@ async function unlockIdentities({ settings, passphrase }: ParleyNodeOptions): Pr
 
 async function startRouter({ settings, log }: ParleyNodeOptions): Promise<SmpRouter> {
   const { listen, announced, passwordFile } = settings.smp.router ?? {}
-  const password = passwordFile && (await firstLine('smp.password_file', passwordFile))
+  const password = passwordFile && (await firstLineOf('smp.password_file', passwordFile))
   return SmpRouter.start({
     dataDir: settings.paths.router,
     ...listen,
@@ -179,8 +180,11 @@ async function startRouter({ settings, log }: ParleyNodeOptions): Promise<SmpRou
   })
 }
 
-async function openAgent({ smp, paths, storePassphraseFile }: ParleySettings, router?: SmpRouter): Promise<Agent> {
-  const passphrase = storePassphraseFile && (await firstLine('data.passphrase_file', storePassphraseFile))
+async function openAgent(
+  { smp, paths }: ParleySettings,
+  passphrase: string | undefined,
+  router?: SmpRouter,
+): Promise<Agent> {
   const own = router ? [router.address] : []
   return Agent.open({
     store: paths.agent,
@@ -191,19 +195,19 @@ async function openAgent({ smp, paths, storePassphraseFile }: ParleySettings, ro
 
 async function startAcn(
   { settings, log }: ParleyNodeOptions,
-  agent: Agent,
-  identities: readonly LedgerIdentity[],
+  parts: Pick<NodeParts, 'agent' | 'identities'> & { readonly storePassphrase: string | undefined },
   signal?: AbortSignal,
 ): Promise<{ acn?: AcnNode; gateway?: Gateway }> {
   if (!settings.acn) return {}
   // Loaded when a node is run: libp2p takes its time.
   const { AcnNode } = await import('@parley/acn/node')
+  const { agent, identities, storePassphrase: passphrase } = parts
   const { mode, lookup } = settings.private
   const isPrivate = mode !== 'off'
   const maker = new GatewayMaker(async () => ({
     agent,
     folder: settings.paths.folder,
-    passphrase: settings.storePassphraseFile && (await firstLine('data.passphrase_file', settings.storePassphraseFile)),
+    passphrase,
     mode: mode === 'require' ? 'require' : 'prefer',
     lookup,
     policy: requestPolicyOf(settings.private),
@@ -214,7 +218,13 @@ async function startAcn(
   const adopted = await Promise.all(
     identities.map((one) => identityFromSigner(one, (text) => one.sign(text)).recordFor(publicKeyHex)),
   )
-  const options = { ...settings.acn, adopted, ...(isPrivate && { carrier: maker.carrier }), ...(log && { log }) }
+  const options = {
+    ...settings.acn,
+    passphrase,
+    adopted,
+    ...(isPrivate && { carrier: maker.carrier }),
+    ...(log && { log }),
+  }
   const acn = await AcnNode.start(options, signal)
   return { acn, ...(maker.gateway && { gateway: maker.gateway }) }
 }
@@ -237,15 +247,4 @@ async function acnStatus(acn: AcnNode, { acn: settings }: ParleySettings): Promi
     ...(mailboxPort !== undefined && { mailboxPort }),
     ...(monitoringPort !== undefined && { monitoringPort }),
   }
-}
-
-async function firstLine(key: string, file: string): Promise<string> {
-  try {
-    const [line = ''] = (await readFile(file, 'utf8')).split(/\r?\n/)
-    if (line !== '') return line
-  } catch (cause) {
-    const { code = 'unreadable' } = cause as NodeJS.ErrnoException
-    throw new SettingsError(key, `the file cannot be read: ${code}`, { cause })
-  }
-  throw new SettingsError(key, 'the file has nothing in its first line')
 }

@@ -75,9 +75,14 @@ export function readPrivateEnvironment(environment: Readonly<Record<string, stri
     }
     return settings
   } catch (error) {
-    if (!(error instanceof SettingsError)) throw error
-    throw new NodeSettingsError(error.key, error.message.replace(`${error.key}: `, ''), { cause: error })
+    throw inTermsOfEnvironment(error)
   }
+}
+
+/** What is wrong with a variable, as the settings of the environment say it. */
+export function inTermsOfEnvironment(error: unknown): unknown {
+  if (!(error instanceof SettingsError)) return error
+  return new NodeSettingsError(error.key, error.message.replace(`${error.key}: `, ''), { cause: error })
 }
 
 /**

@@ -4,7 +4,7 @@ export const SETTINGS_TEMPLATE = `# Configuration of \`parley up\`. Paths are re
 
 [data]
 # folder = "."                          # where everything is kept
-# passphrase_file = "agent.passphrase"  # its first line encrypts the database of the SimpleX agent
+# passphrase_file = "data.passphrase"   # its first line encrypts the databases; then \`parley passphrase\`
 
 # The SMP router: a server that holds encrypted messages in queues until they are read.
 [smp]

@@ -24,7 +24,7 @@ export interface ParleySettings {
   /** The file that was read. */
   readonly file: string
   readonly paths: DataPaths
-  /** Its first line encrypts the databases that hold contents of conversations: the agent's. */
+  /** Its first line encrypts the databases: the agent's, the gateway's, the ACN peer's. */
   readonly storePassphraseFile?: string
   readonly smp: {
     /** Absent when the router is off. */

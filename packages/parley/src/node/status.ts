@@ -74,8 +74,12 @@ export interface NodeStatus {
   readonly identities: readonly IdentityStatus[]
 }
 
-/** What a node that does not run is, from its configuration and its folder. */
-export async function stoppedStatus(settings: ParleySettings): Promise<NodeStatus> {
+/**
+ * What a node that does not run is, from its configuration and its folder.
+ * @param passphrase of its databases, when they have one
+ * @throws StoreError (`@parley/acn/store`) PASSPHRASE
+ */
+export async function stoppedStatus(settings: ParleySettings, passphrase?: string): Promise<NodeStatus> {
   const { paths, acn, smp } = settings
   const address = smp.router && (await routerAddress(settings))
   return {
@@ -88,7 +92,7 @@ export async function stoppedStatus(settings: ParleySettings): Promise<NodeStatu
       acn: {
         peerId: new PeerKey(acn.settings.peerKey).peerId,
         entryPeers: { configured: acn.settings.entryPeers.length },
-        ...(await notDelivered(acn.dataFolder)),
+        ...(await notDelivered(acn.dataFolder, passphrase)),
       },
     }),
     private: settings.private,
@@ -119,16 +123,17 @@ async function routerAddress({ smp: { router }, paths }: ParleySettings): Promis
   }
 }
 
-async function notDelivered(folder: string): Promise<Pick<AcnStatus, 'notDelivered'>> {
-  const { AcnStoreReader } = await import('@parley/acn/store')
+async function notDelivered(folder: string, passphrase: string | undefined): Promise<Pick<AcnStatus, 'notDelivered'>> {
+  const { AcnStoreReader, StoreError } = await import('@parley/acn/store')
   try {
-    const reader = new AcnStoreReader(folder)
+    const reader = new AcnStoreReader(folder, passphrase)
     try {
       return { notDelivered: reader.listNotDelivered().length }
     } finally {
       reader.close()
     }
-  } catch {
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'PASSPHRASE') throw error
     return {}
   }
 }

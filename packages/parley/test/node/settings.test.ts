@@ -58,7 +58,7 @@ test('every commented key of a first configuration is one that is understood', a
   assert.deepEqual(settings.smp.router?.announced, ['smp.example.org'])
   assert.deepEqual(settings.smp.servers, [SERVER])
   assert.equal(settings.smp.router?.passwordFile, join(data, 'smp.password'))
-  assert.equal(settings.storePassphraseFile, join(data, 'agent.passphrase'))
+  assert.equal(settings.storePassphraseFile, join(data, 'data.passphrase'))
   assert.deepEqual(settings.identity, { use: ['alice'], passphraseFile: join(data, 'id.passphrase') })
   assert.deepEqual(settings.acn?.settings.mailbox, { host: '127.0.0.1', port: 8888 })
   assert.equal(settings.private.allow.length, 2)

@@ -1,12 +1,17 @@
-import Database from 'libsql'
-import type { EnvelopeNumber, NotDeliveredReason, StoredNotDelivered, StoreLimits } from '../store.ts'
+import type Database from 'libsql'
+import {
+  type EnvelopeNumber,
+  type NotDeliveredReason,
+  type StoredNotDelivered,
+  StoreError,
+  type StoreLimits,
+} from '../store.ts'
+import { openDatabaseFile, schemaVersion } from './database-file.ts'
 import { EnvelopeQueues } from './envelope-queues.ts'
 import { Journal } from './journal.ts'
 import { type Handlers, type Operation, type Outcome, READ_ONLY } from './operations.ts'
 import { RegistrationTable } from './registration-table.ts'
 import { MIGRATIONS } from './schema.ts'
-
-const BUSY_TIMEOUT_MS = 5000
 
 /** Runs statements on the database file; everything here blocks, so it belongs in a thread of its own. */
 export class AcnDatabase {
@@ -16,12 +21,17 @@ export class AcnDatabase {
   readonly #registrations: RegistrationTable
   readonly #journal: Journal
 
-  /** Opens or makes the file and brings its schema up to date. */
-  constructor(file: string, limits: StoreLimits) {
-    const database = new Database(file, { timeout: BUSY_TIMEOUT_MS })
+  /**
+   * Opens or makes the file and brings its schema up to date.
+   * @param key encryption key, absent for a file that is not encrypted
+   * @throws StoreError PASSPHRASE, VERSION, IO
+   */
+  constructor(file: string, limits: StoreLimits, key?: string) {
+    const database = openDatabaseFile(file, key)
     this.#database = database
     database.exec('PRAGMA journal_mode = WAL')
     database.exec('PRAGMA synchronous = FULL')
+    database.exec('PRAGMA secure_delete = ON')
     migrate(database)
     this.#queues = new EnvelopeQueues(database, limits)
     this.#registrations = new RegistrationTable(database, limits.maxRegistrations)
@@ -159,16 +169,10 @@ function attempt(action: () => unknown): Outcome {
   }
 }
 
-/** The version of the schema in a file. */
-export function schemaVersion(database: Database.Database): number {
-  const [version] = database.prepare('PRAGMA user_version').raw().get([]) as [number]
-  return version
-}
-
 function migrate(database: Database.Database): void {
   const version = schemaVersion(database)
   if (version > MIGRATIONS.length) {
-    throw new Error(`the database has schema ${version}, this program knows up to ${MIGRATIONS.length}`)
+    throw new StoreError('VERSION', `the database has schema ${version}, this program knows up to ${MIGRATIONS.length}`)
   }
   for (let next = version; next < MIGRATIONS.length; next++) {
     database.exec(`BEGIN IMMEDIATE; ${MIGRATIONS[next]}; PRAGMA user_version = ${next + 1}; COMMIT`)

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import Database from 'libsql'
+import { keyToOpen } from '@parley/core/storage'
+import type Database from 'libsql'
 import {
   DEFAULT_STORE_LIMITS,
   type EnvelopeId,
@@ -9,7 +10,7 @@ import {
   StoreError,
   type TraceEvent,
 } from '../store.ts'
-import { schemaVersion } from './acn-database.ts'
+import { openDatabaseFile, schemaVersion, storeErrorOf } from './database-file.ts'
 import { Journal } from './journal.ts'
 import { MIGRATIONS } from './schema.ts'
 import { DATABASE_FILE } from './sqlite-acn-store.ts'
@@ -24,18 +25,21 @@ export class AcnStoreReader {
   readonly #database: Database.Database
   readonly #journal: Journal
 
-  /** @throws StoreError when the folder has no store, or one of another version */
-  constructor(folder: string) {
+  /**
+   * @param passphrase that of the node, when it has one
+   * @throws StoreError NONE, PASSPHRASE, VERSION (the store is not of this program's version), IO
+   */
+  constructor(folder: string, passphrase?: string) {
     const file = join(folder, DATABASE_FILE)
-    if (!existsSync(file)) throw new StoreError(`no store in ${folder}`)
+    if (!existsSync(file)) throw new StoreError('NONE', `no store in ${folder}`)
     try {
-      this.#database = new Database(file, { readonly: true, timeout: 5000 })
-    } catch (cause) {
-      throw new StoreError(`cannot open the store in ${folder}`, { cause })
+      this.#database = openDatabaseFile(file, keyToOpen(file, passphrase), { readonly: true })
+    } catch (error) {
+      throw storeErrorOf(error, file)
     }
     if (schemaVersion(this.#database) !== MIGRATIONS.length) {
       this.#database.close()
-      throw new StoreError(`the store in ${folder} is of another version`)
+      throw new StoreError('VERSION', `the store in ${folder} is of another version`)
     }
     this.#journal = new Journal(this.#database, DEFAULT_STORE_LIMITS)
   }

@@ -4,31 +4,35 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { packBytes } from '@parley/core/pack-bytes'
-import Database from 'libsql'
+import { keyToOpen, makePrivate, removeHalfMade } from '@parley/core/storage'
+import type Database from 'libsql'
 import { AcnDatabase } from './acn-database.ts'
+import { storeErrorOf, takeLock } from './database-file.ts'
 import type { FromWorker, Operation, Outcome, ToWorker, WorkerOptions } from './operations.ts'
 
 function main(): void {
   const port = parentPort
   if (!port) throw new Error('runs as a worker thread only')
   const send = (message: FromWorker, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer)
-  const fail = (locked: boolean, error: unknown) =>
-    send({ type: 'failed', locked, error: error instanceof Error ? error.message : String(error) })
-
-  const { file, lockFile, limits } = workerData as WorkerOptions
+  const { file, lockFile, limits, passphrase } = workerData as WorkerOptions
   let lock: Database.Database
   let database: AcnDatabase
   try {
     lock = takeLock(lockFile)
   } catch (error) {
-    fail(true, error)
+    send({ type: 'failed', code: 'LOCKED', error: storeErrorOf(error, lockFile).message })
     return
   }
   try {
-    database = new AcnDatabase(file, limits)
+    removeHalfMade(file)
+    const key = keyToOpen(file, passphrase)
+    // It holds envelopes; SQLite gives the files beside it the same mode.
+    makePrivate(file)
+    database = new AcnDatabase(file, limits, key)
   } catch (error) {
     lock.close()
-    fail(false, error)
+    const { code, message } = storeErrorOf(error, file)
+    send({ type: 'failed', code, error: message })
     return
   }
 
@@ -47,18 +51,6 @@ function main(): void {
     port.close()
   })
   send({ type: 'opened' })
-}
-
-/** An exclusive transaction that is never finished: the system drops its lock with the process, however that ends. */
-function takeLock(file: string): Database.Database {
-  const lock = new Database(file, { timeout: 0 })
-  try {
-    lock.exec('BEGIN EXCLUSIVE')
-    return lock
-  } catch (error) {
-    lock.close()
-    throw error
-  }
 }
 
 main()

@@ -12,6 +12,7 @@ import type {
   SeenAs,
   StoreCounts,
   StoredNotDelivered,
+  StoreErrorCode,
   StoreLimits,
   TraceEvent,
 } from '../store.ts'
@@ -101,6 +102,8 @@ export interface WorkerOptions {
   /** File whose lock says that a node works on the folder. */
   readonly lockFile: string
   readonly limits: StoreLimits
+  /** Encrypts the database file. */
+  readonly passphrase: string | undefined
 }
 
 export type ToWorker =
@@ -109,6 +112,6 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly type: 'opened' }
-  | { readonly type: 'failed'; readonly locked: boolean; readonly error: string }
+  | { readonly type: 'failed'; readonly code: StoreErrorCode | 'LOCKED'; readonly error: string }
   | { readonly type: 'outcomes'; readonly outcomes: readonly Outcome[] }
   | { readonly type: 'closed' }

@@ -1,4 +1,4 @@
-import { mkdir, open as openFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { packBytes } from '@parley/core/pack-bytes'
@@ -37,7 +37,8 @@ import type {
 
 /** Name of the database in the data folder. */
 export const DATABASE_FILE = 'acn-node.db'
-const LOCK_FILE = 'acn-node.lock'
+/** Name of the file whose lock says that a node works on the folder. */
+export const LOCK_FILE = 'acn-node.lock'
 
 /** Operations that one transaction takes at most: bounds how long the first of them waits for the last. */
 const MAX_BATCH = 512
@@ -78,23 +79,27 @@ export class SqliteAcnStore implements AcnStore {
     this.#worker = worker
     this.limits = limits
     worker.on('message', (message: FromWorker) => this.#receive(message))
-    worker.on('error', (cause) => this.#fail(new StoreError('the database thread failed', { cause })))
-    worker.on('exit', () => this.#fail(new StoreError('the database thread ended')))
+    worker.on('error', (cause) => this.#fail(new StoreError('IO', 'the database thread failed', { cause })))
+    worker.on('exit', () => this.#fail(new StoreError('IO', 'the database thread ended')))
   }
 
   /**
    * Opens the database of a data folder, making both when missing.
    * @param limits bounds that differ from {@link DEFAULT_STORE_LIMITS}
-   * @throws StoreLockedError when another node has it open; StoreError when it cannot be read
+   * @param passphrase encrypts the whole file, with its salt beside it (`acn-node.db.salt`)
+   * @throws StoreLockedError when another node has it open; StoreError PASSPHRASE, VERSION, IO
    */
-  static async open(folder: string, limits: Partial<StoreLimits> = {}): Promise<SqliteAcnStore> {
+  static async open(
+    folder: string,
+    limits: Partial<StoreLimits> = {},
+    passphrase?: string | undefined,
+  ): Promise<SqliteAcnStore> {
     await mkdir(folder, { recursive: true, mode: 0o700 })
-    // The database holds envelopes; SQLite gives the files beside it the same mode.
-    await (await openFile(join(folder, DATABASE_FILE), 'a', 0o600)).close()
     const options: WorkerOptions = {
       file: join(folder, DATABASE_FILE),
       lockFile: join(folder, LOCK_FILE),
       limits: { ...DEFAULT_STORE_LIMITS, ...limits },
+      passphrase,
     }
     // Sources, compiled files and bundles each have the worker's file beside them, with their own extension.
     const worker = new Worker(new URL(`./acn-store-worker${extname(import.meta.url)}`, import.meta.url), {
@@ -108,12 +113,13 @@ export class SqliteAcnStore implements AcnStore {
     try {
       first = await promise
     } catch (cause) {
-      throw new StoreError('the database thread failed', { cause })
+      throw new StoreError('IO', 'the database thread failed', { cause })
     }
     if (first.type === 'opened') return new SqliteAcnStore(worker, options.limits)
     await worker.terminate()
-    if (first.type === 'failed' && first.locked) throw new StoreLockedError(folder, { cause: new Error(first.error) })
-    throw new StoreError(`cannot open the database: ${first.type === 'failed' ? first.error : first.type}`)
+    if (first.type !== 'failed') throw new StoreError('IO', `the database thread said ${first.type}`)
+    if (first.code === 'LOCKED') throw new StoreLockedError(folder, { cause: new Error(first.error) })
+    throw new StoreError(first.code, `cannot open the database: ${first.error}`)
   }
 
   get droppedTraceEvents(): number {
@@ -250,7 +256,7 @@ export class SqliteAcnStore implements AcnStore {
   #ask<N extends OperationName>(name: N, ask: Operations[N]['ask'], isUrgent = true): Promise<Operations[N]['answer']> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     if (this.#failure) reject(this.#failure)
-    else if (this.#closing) reject(new StoreError('the database is closed'))
+    else if (this.#closing) reject(new StoreError('CLOSED', 'the database is closed'))
     else {
       this.#queued.push({ operation: { name, ask } as Operation, isUrgent, resolve, reject })
       if (isUrgent) this.#urgent++
@@ -315,8 +321,8 @@ export class SqliteAcnStore implements AcnStore {
 }
 
 function settle({ resolve, reject }: Waiting, outcome: Outcome | undefined): void {
-  if (!outcome) reject(new StoreError('the database thread gave no answer'))
-  else if ('error' in outcome) reject(new StoreError(outcome.error))
+  if (!outcome) reject(new StoreError('IO', 'the database thread gave no answer'))
+  else if ('error' in outcome) reject(new StoreError('IO', outcome.error))
   else resolve(outcome.answer)
 }
 

@@ -32,7 +32,7 @@ export async function examine({ paths, ntpServer }: DoctorOptions): Promise<Chec
   if (!settings) return results
   const { running, result: state } = await checkRunning(paths.folder)
   results.push(state, ...(await checkKeys(settings)))
-  if (!running) results.push(...checkStores(settings))
+  if (!running) results.push(...(await checkStores(settings)))
   results.push(...(await checkPorts(settings, running)), ...(await checkOthers(settings, running)))
   return results
 }

@@ -2,6 +2,8 @@ import { X509Certificate } from 'node:crypto'
 import { access, constants, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PeerKey } from '@parley/acn/record'
+import { DATABASE_FILE as ACN_FILE } from '@parley/acn/store'
+import { gatewayFiles } from '../../gateway/gateway-files.ts'
 import { IdentityFolder } from '../../identity/identity-folder.ts'
 import type { DataPaths } from '../data-folder.ts'
 import type { ParleySettings } from '../settings.ts'
@@ -16,7 +18,8 @@ const OTHERS = 0o077
 /** Files of a data folder that hold secrets. */
 export function secretFiles(paths: DataPaths): string[] {
   const router = ['ca.key', 'server.key'].map((file) => join(paths.router, file))
-  return [paths.peerKey, paths.agent, ...router]
+  const { cards, contacts } = gatewayFiles(paths.folder)
+  return [paths.peerKey, paths.agent, cards, contacts, join(paths.acn, ACN_FILE), ...router]
 }
 
 /** The folder can be written to, and what is secret in it is read by its owner alone. */

@@ -1,0 +1,10 @@
+export {
+  changeKey,
+  isEncrypted,
+  keyToOpen,
+  PassphraseError,
+  passphraseErrorOf,
+  removeHalfMade,
+  saltPath,
+} from './passphrase.ts'
+export { makePrivate } from './private-file.ts'
