@@ -26,6 +26,7 @@ import type {
   ChannelEnvelope,
   ChannelEventName,
   ChannelHandler,
+  ChannelRequestSummary,
   ChannelSummary,
   ChannelsOptions,
   EnvelopeState,
@@ -178,6 +179,7 @@ export class Channels implements AsyncDisposable {
     this.#checkOpen()
     this.#context.locals.delete(address)
     if (reason === 'away') return
+    this.#admission.localRemoved(address)
     for (const [pair, { sender }] of this.#parts) {
       if (pair.local !== address) continue
       sender.failWaiting(new ChannelError('UNKNOWN_LOCAL', 'the agent was removed'))
@@ -263,6 +265,21 @@ export class Channels implements AsyncDisposable {
       waiting: pair.waiting.count,
       toTake: pair.toTake.count,
     }))
+  }
+
+  /** Requests that wait for the application's decision, the oldest first. */
+  requests(): ChannelRequestSummary[] {
+    return this.#admission.listAsked()
+  }
+
+  /**
+   * Decides on a request, as its `request` event does: for whoever was not there when it came.
+   * @returns false when no request of the peer waits
+   * @throws ChannelError CLOSED
+   */
+  async answerRequest(local: string, peer: string, answer: 'accept' | 'refuse'): Promise<boolean> {
+    this.#checkOpen()
+    return this.#admission.answer(local, peer, answer === 'accept')
   }
 
   /** Calls `handler` for each event with this name; returns how to stop that. */

@@ -372,6 +372,9 @@ export class Gateway implements NodeCarrier {
     channels.on('closed', ({ local, peer, reason }) =>
       this.#log('info', `private channel of ${local} with ${peer} closed: ${reason}`),
     )
+    channels.on('request', ({ local, peer, card }) =>
+      this.#log('info', `${peer} asks ${local} for a private channel (${card} card), and waits for an answer`),
+    )
     channels.on('requestRefused', ({ local, peer, reason }) => {
       this.#refusals.count++
       const now = performance.now()

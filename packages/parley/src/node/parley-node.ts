@@ -11,6 +11,7 @@ import type { LedgerIdentity } from '../identity/ledger-identity.ts'
 import { controlHandlers } from './control-handlers.ts'
 import { ControlSocket } from './control-socket.ts'
 import { requestPolicyOf } from './gateway-options.ts'
+import { privateActions, privateHandlers } from './private-handlers.ts'
 import type { ParleySettings } from './settings.ts'
 import { type AcnStatus, identityStatus, type NodeStatus, PARLEY_VERSION, type SmpStatus } from './status.ts'
 import { SettingsError } from './toml-values.ts'
@@ -116,7 +117,10 @@ export class ParleyNode implements AsyncDisposable {
         connected: connections.filter(({ state }) => state === 'connected').length,
       },
       private: this.settings.private,
-      ...(this.gateway && { channels: this.gateway.channels.list().slice(0, MAX_CHANNELS) }),
+      ...(this.gateway && {
+        channels: this.gateway.channels.list().slice(0, MAX_CHANNELS),
+        requests: this.gateway.channels.requests().length,
+      }),
       identities: await identityStatus(this.settings),
     }
   }
@@ -142,8 +146,12 @@ export class ParleyNode implements AsyncDisposable {
   async #serveControl({ log, settings }: ParleyNodeOptions): Promise<void> {
     try {
       const { acn, gateway } = this
-      const handlers = { status: () => this.status(), ...(acn && controlHandlers({ acn, gateway })) }
-      this.#running.use(await ControlSocket.listen(settings.paths.folder, handlers))
+      const handlers = {
+        status: () => this.status(),
+        ...(acn && controlHandlers({ acn, gateway })),
+        ...privateHandlers(gateway),
+      }
+      this.#running.use(await ControlSocket.listen(settings.paths.folder, handlers, privateActions(gateway)))
     } catch (error) {
       const { code = 'unknown' } = error as NodeJS.ErrnoException
       log?.('warning', `the control socket cannot be opened (${code}): \`parley status\` will not see this node`)

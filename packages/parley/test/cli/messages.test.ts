@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
-import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { World } from '../gateway/world.ts'
-import { type Finished, finish, runParley, startParley } from './parley-process.ts'
+import { RunningParley, runParley } from './parley-process.ts'
 
 /** An identity in a data folder of its own. */
 interface Person {
@@ -26,37 +24,6 @@ async function person(world: World, name: string, ledger: string): Promise<Perso
   return { address: JSON.parse(made.stdout).address, as, data }
 }
 
-/** A program whose lines are read one by one. */
-class Running {
-  readonly child: ChildProcessWithoutNullStreams
-  readonly ended: Promise<Finished>
-  readonly #lines: AsyncIterator<string>
-
-  constructor(t: TestContext, args: readonly string[]) {
-    this.child = startParley(args)
-    t.after(() => this.child.kill('SIGKILL'))
-    this.#lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]()
-    this.ended = finish(this.child)
-  }
-
-  async line(): Promise<string> {
-    const { value, done } = await this.#lines.next()
-    if (done) throw new Error(`the program ended: ${(await this.ended).stderr}`)
-    return value
-  }
-
-  async until(wanted: string): Promise<string[]> {
-    const lines: string[] = []
-    for (let line = await this.line(); line !== wanted; line = await this.line()) lines.push(line)
-    return lines
-  }
-
-  async stop(): Promise<Finished> {
-    this.child.kill('SIGTERM')
-    return this.ended
-  }
-}
-
 test('a message is sent to an address in private, waits for who is away, and is traced', async (t) => {
   await using world = await World.make()
   const [routerA, routerB] = [await world.router('a'), await world.router('b')]
@@ -65,7 +32,7 @@ test('a message is sent to an address in private, waits for who is away, and is 
   const bob = await person(world, 'bob', 'fetchai')
   const [atA, atB] = [routerA, routerB].map((router) => ['--entry', peer.multiaddr, '--smp', router.address])
   assert.ok(atA && atB)
-  const listening = new Running(t, ['listen', '--jsonl', ...bob.as, ...atB])
+  const listening = new RunningParley(t, ['listen', '--jsonl', ...bob.as, ...atB])
   const send = (text: string, ...rest: string[]) =>
     runParley(['send', bob.address, text, ...alice.as, ...atA, '--unlisted', ...rest])
   const first = await send('hello Bob', '--wait')
@@ -100,7 +67,7 @@ test('a message is sent to an address in private, waits for who is away, and is 
   assert.match(failing.stderr, /the command ended with 3/)
   // What the command did not take comes again.
   const command = `{ cat; echo " $PARLEY_FROM $PARLEY_WAY $PARLEY_ID"; } > ${out}; echo done`
-  const again = new Running(t, ['listen', '--exec', command, ...bob.as, ...atB])
+  const again = new RunningParley(t, ['listen', '--exec', command, ...bob.as, ...atB])
   await again.until('done')
   assert.equal(await readFile(out, 'utf8'), `are you there? ${alice.address} private ${sent.id}\n`)
   assert.equal((await again.stop()).code, 0)
@@ -119,17 +86,17 @@ test('a node keeps what comes for its identities; those attach to it, and what i
     ...['[identity]', 'use = ["bob"]', `passphrase_file = "${passphrase}"`],
   ]
   await writeFile(join(bob.data, 'parley.toml'), lines.join('\n'))
-  const node = new Running(t, ['up', '--data', bob.data])
+  const node = new RunningParley(t, ['up', '--data', bob.data])
   await node.until('ready')
 
   const at = ['--entry', peer.multiaddr, '--smp', router.address]
-  const talk = new Running(t, ['talk', bob.address, ...alice.as, ...at])
+  const talk = new RunningParley(t, ['talk', bob.address, ...alice.as, ...at])
   assert.equal(await talk.line(), `You are ${alice.address}.`)
   assert.match(await talk.line(), /^Found .*, by its own word\.$/)
   talk.child.stdin.write('hello Bob\n')
   await talk.until('✓ hello Bob')
 
-  const listening = new Running(t, ['listen', ...bob.as])
+  const listening = new RunningParley(t, ['listen', ...bob.as])
   assert.equal(await listening.line(), `${alice.address}: hello Bob`)
   await talk.until('✓✓ hello Bob')
   // Beside the one who listens.

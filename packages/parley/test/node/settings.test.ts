@@ -79,6 +79,12 @@ test('parts can be off, and data be elsewhere', async (t) => {
   assert.equal((await locateData({}, NOWHERE)).folder, NOWHERE)
 })
 
+test('who may open a channel: those who are listed need not be asked about', async (t) => {
+  const lines = ['[private]', 'policy = "ask"', 'allow = ["fetch1x"]']
+  const { private: settings } = await read(await folderOf(t), ...lines)
+  assert.deepEqual([settings.policy, settings.allow], ['ask', ['fetch1x']])
+})
+
 test('what makes no sense is told by its key, without its value', async (t) => {
   const folder = await folderOf(t)
   const cases: readonly (readonly [key: string, ...lines: string[]])[] = [

@@ -1,0 +1,43 @@
+import type { ChannelRequestSummary } from '../channel/index.ts'
+import type { Gateway } from '../gateway/gateway.ts'
+import type { ControlHandlers } from './control-socket.ts'
+
+/** What became of an answer to a request for a channel. */
+export type RequestAnswered =
+  | { readonly outcome: 'answered'; readonly local: string; readonly peer: string }
+  /** Nothing goes in private at this node. */
+  | { readonly outcome: 'off' }
+  /** No request of this address waits. */
+  | { readonly outcome: 'none' }
+  /** It has asked several agents of this node: one has to be named. */
+  | { readonly outcome: 'several'; readonly locals: readonly string[] }
+
+/** What a running node tells of its private plane; null where nothing goes in private. */
+export function privateHandlers(gateway: Gateway | undefined): ControlHandlers {
+  return {
+    requests: async (): Promise<ChannelRequestSummary[] | undefined> => gateway?.channels.requests(),
+  }
+}
+
+/** What a running node does in its private plane when it is told to. */
+export function privateActions(gateway: Gateway | undefined): ControlHandlers {
+  return {
+    'answer-request': (query) => answerRequest(gateway, query),
+  }
+}
+
+/** `peer` has asked, `local` is needed when it has asked several; `answer` is `accept` or `refuse`. */
+async function answerRequest(gateway: Gateway | undefined, query: URLSearchParams): Promise<RequestAnswered> {
+  if (!gateway) return { outcome: 'off' }
+  const { channels } = gateway
+  const [peer, named, answer] = ['peer', 'local', 'answer'].map((name) => query.get(name))
+  if (answer !== 'accept' && answer !== 'refuse') throw new RangeError('answer must be accept or refuse')
+  const asked = channels
+    .requests()
+    .filter((request) => request.peer === peer && (named === null || request.local === named))
+  const [first, second] = asked
+  if (!first) return { outcome: 'none' }
+  if (second) return { outcome: 'several', locals: asked.map(({ local }) => local) }
+  const isAnswered = await channels.answerRequest(first.local, first.peer, answer)
+  return isAnswered ? { outcome: 'answered', local: first.local, peer: first.peer } : { outcome: 'none' }
+}
