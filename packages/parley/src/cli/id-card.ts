@@ -95,7 +95,7 @@ async function print(signed: SignedCard, { output }: Terminal): Promise<void> {
 }
 
 /** A card for people, with its bytes for programs. */
-function readableCard(signed: SignedCard): Readonly<Record<string, unknown>> {
+export function readableCard(signed: SignedCard): Readonly<Record<string, unknown>> {
   const { ledgerId, address, publicKey, contactLink, sequence, attachment } = signed.card
   return {
     state: cardState(signed),

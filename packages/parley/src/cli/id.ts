@@ -10,6 +10,7 @@ import type { PublicIdentity } from '../identity/key-file.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 import { addIdCardCommand, datesOf } from './id-card.ts'
 import { type IdFolderOptions, type IdKeyOptions, idCommand, idFolder, idKeyCommand, mending } from './id-options.ts'
+import { addIdRenewContactCommand } from './id-renew-contact.ts'
 import { readPassphrase } from './passphrase.ts'
 import { printLine, type Terminal } from './terminal.ts'
 
@@ -53,6 +54,7 @@ export function addIdCommands(program: Command, terminal: Terminal): void {
       }),
     )
   addIdCardCommand(id, terminal)
+  addIdRenewContactCommand(id, terminal)
   idKeyCommand(id, 'export', 'Write the key as a file for Python agents')
     .argument('<name>', 'name or address of the identity')
     .requiredOption('--out <file>', 'the file to write; must not be there yet')

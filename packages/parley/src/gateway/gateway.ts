@@ -3,7 +3,7 @@ import type { CarriedEnvelope, CarrierParts, Carrying, NodeCarrier } from '@parl
 import { type AgentRecord, decodeEnvelope, type Envelope, encodeEnvelope, STATUS } from '@parley/acn/protocol'
 import type { Agent } from '@parley/agent'
 import { DecodeError } from '@parley/core/encoding'
-import { CardError } from '../card/index.ts'
+import { CardError, type SignedCard } from '../card/index.ts'
 import { ChannelError, type ChannelEvents, Channels, type ChannelsOptions } from '../channel/index.ts'
 import {
   CARD_ENVELOPE_PROTOCOL,
@@ -190,6 +190,16 @@ export class Gateway implements NodeCarrier {
   /** The card of an agent of this node; undefined until it has one. */
   cardOf(address: string) {
     return this.#contacts.cardOf(address)
+  }
+
+  /**
+   * Gives an agent of this node another contact address and channel key, with a card that names them, as after a theft:
+   * the old address is deleted, channels are closed and opened anew, what waits in them goes on.
+   * @returns the new card
+   * @throws ContactError: the contact before is in force; the signal's reason
+   */
+  renewContact(address: string, signal?: AbortSignal): Promise<SignedCard> {
+    return this.#contacts.renew(address, signal)
   }
 
   /**

@@ -1,4 +1,7 @@
+import { toHex } from '@parley/core/encoding'
+import { encodeSignedCard } from '../card/index.ts'
 import type { ChannelRequestSummary } from '../channel/index.ts'
+import { ContactError, type ContactErrorCode } from '../gateway/contact-error.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { ControlHandlers } from './control-socket.ts'
 
@@ -12,6 +15,16 @@ export type RequestAnswered =
   /** It has asked several agents of this node: one has to be named. */
   | { readonly outcome: 'several'; readonly locals: readonly string[] }
 
+/** What became of the renewal of a contact. */
+export type ContactRenewed =
+  /** `card`: the new signed card in hexadecimal. */
+  | { readonly outcome: 'renewed'; readonly card: string }
+  | { readonly outcome: 'off' }
+  | { readonly outcome: 'failed'; readonly code: ContactErrorCode | 'LATE'; readonly reason: string }
+
+/** How long the router may take to make a contact address, ms. */
+const RENEWAL_TIME = 30_000
+
 /** What a running node tells of its private plane; null where nothing goes in private. */
 export function privateHandlers(gateway: Gateway | undefined): ControlHandlers {
   return {
@@ -23,6 +36,7 @@ export function privateHandlers(gateway: Gateway | undefined): ControlHandlers {
 export function privateActions(gateway: Gateway | undefined): ControlHandlers {
   return {
     'answer-request': (query) => answerRequest(gateway, query),
+    'renew-contact': (query) => renewContact(gateway, query.get('address') ?? ''),
   }
 }
 
@@ -40,4 +54,17 @@ async function answerRequest(gateway: Gateway | undefined, query: URLSearchParam
   if (second) return { outcome: 'several', locals: asked.map(({ local }) => local) }
   const isAnswered = await channels.answerRequest(first.local, first.peer, answer)
   return isAnswered ? { outcome: 'answered', local: first.local, peer: first.peer } : { outcome: 'none' }
+}
+
+async function renewContact(gateway: Gateway | undefined, address: string): Promise<ContactRenewed> {
+  if (!gateway) return { outcome: 'off' }
+  const time = AbortSignal.timeout(RENEWAL_TIME)
+  try {
+    const signed = await gateway.renewContact(address, time)
+    return { outcome: 'renewed', card: toHex(encodeSignedCard(signed)) }
+  } catch (error) {
+    if (error instanceof ContactError) return { outcome: 'failed', code: error.code, reason: error.message }
+    if (time.aborted) return { outcome: 'failed', code: 'LATE', reason: 'the router did not answer in time' }
+    throw error
+  }
 }

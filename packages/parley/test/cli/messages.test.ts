@@ -121,6 +121,16 @@ test('a node keeps what comes for its identities; those attach to it, and what i
       [bob.address, 'private', 'delivered'],
     ],
   )
+  // As after a theft.
+  const renewed = await runParley(['id', 'renew-contact', 'bob', '--data', bob.data])
+  assert.equal(renewed.code, 0, renewed.stderr)
+  const { address, state, contactLink } = JSON.parse(renewed.stdout)
+  assert.deepEqual([address, state], [bob.address, 'valid'])
+  const again = await runParley(['id', 'renew-contact', bob.address, '--data', bob.data])
+  assert.notEqual(JSON.parse(again.stdout).contactLink, contactLink)
+  const unknown = await runParley(['id', 'renew-contact', alice.address, '--data', bob.data])
+  assert.equal(unknown.code, 1)
+  assert.match(unknown.stderr, /no agent of this node has the address/)
   const strict = await runParley(['send', alice.address, 'x', '--private', 'require', ...bob.as])
   assert.equal(strict.code, 1)
   assert.match(strict.stderr, /private\.mode = "prefer"/)
@@ -141,6 +151,7 @@ test('what cannot be is said in words', async () => {
     [1, /no identity bob/, ['listen', '--identity', 'bob', ...as]],
     [2, /--jsonl or --exec/, ['listen', '--jsonl', '--exec', 'true', ...as]],
     [1, /no store in/, ['trace', to, '--data', data]],
+    [1, /no node runs on/, ['id', 'renew-contact', 'alice', '--data', data]],
     [1, /no identity in/, ['listen', '--data', join(data, 'nothing')]],
   ]
   for (const [code, said, args] of cases) {
