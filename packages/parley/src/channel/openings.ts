@@ -106,9 +106,10 @@ export class Openings {
         return encodeChannelRequest(signChannelRequest(ownKey, { contactLink, keyAgreement }, request))
       }
       try {
-        await agent.joinConnection({ link: contactLink, info, pq, signal: closing })
+        const { connId } = await agent.joinConnection({ link: contactLink, info, pq, signal: closing })
         // Taken down meanwhile, as the agent of ours has another card.
         if (link?.isOutdated) continue
+        link = this.#context.links.get(connId)
         if (link) link.busy = false
         step('request sent')
         // A newer card came meanwhile: it leads elsewhere.

@@ -106,8 +106,21 @@ export function readableCard(signed: SignedCard): Readonly<Record<string, unknow
     channelKey: toHex(signed.card.channelKey),
     ...datesOf(signed),
     sequence,
-    ...(attachment && { attachment: { type: attachment.type, digest: toHex(attachment.digest) } }),
+    ...(attachment && {
+      attachment: { type: attachment.type, digest: toHex(attachment.digest), ...contentOf(signed) },
+    }),
     bytes: toHex(encodeSignedCard(signed)),
+  }
+}
+
+/** What is attached to a card, where it came with it and is JSON. */
+function contentOf({ card, attachment }: SignedCard): { readonly content?: unknown } {
+  if (!attachment || card.attachment?.type !== 'application/json') return {}
+  try {
+    return { content: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(attachment)) }
+  } catch {
+    // Whoever signed it called it so.
+    return {}
   }
 }
 

@@ -9,6 +9,7 @@ import type { IdentityFolder } from '../identity/identity-folder.ts'
 import type { PublicIdentity } from '../identity/key-file.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 import { addIdCardCommand, datesOf } from './id-card.ts'
+import { addIdFindCommand } from './id-find.ts'
 import { type IdFolderOptions, type IdKeyOptions, idCommand, idFolder, idKeyCommand, mending } from './id-options.ts'
 import { addIdRenewContactCommand } from './id-renew-contact.ts'
 import { readPassphrase } from './passphrase.ts'
@@ -54,6 +55,7 @@ export function addIdCommands(program: Command, terminal: Terminal): void {
       }),
     )
   addIdCardCommand(id, terminal)
+  addIdFindCommand(id, terminal)
   addIdRenewContactCommand(id, terminal)
   idKeyCommand(id, 'export', 'Write the key as a file for Python agents')
     .argument('<name>', 'name or address of the identity')

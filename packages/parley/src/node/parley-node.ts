@@ -4,10 +4,13 @@ import type { AcnNode } from '@parley/acn/node'
 import { PeerKey } from '@parley/acn/record'
 import { Agent } from '@parley/agent'
 import { SmpRouter } from '@parley/smp/router'
+import type { Attachment } from '../card/index.ts'
+import type { CardSigner } from '../gateway/contacts.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { GatewayMaker } from '../gateway/gateway-maker.ts'
 import { IdentityFolder } from '../identity/identity-folder.ts'
 import type { LedgerIdentity } from '../identity/ledger-identity.ts'
+import { readAgentCard } from './agent-card.ts'
 import { controlHandlers } from './control-handlers.ts'
 import { ControlSocket } from './control-socket.ts'
 import { requestPolicyOf } from './gateway-options.ts'
@@ -75,12 +78,15 @@ export class ParleyNode implements AsyncDisposable {
   static async start(options: ParleyNodeOptions, signal?: AbortSignal): Promise<ParleyNode> {
     const { settings } = options
     await using running = new AsyncDisposableStack()
+    const { agentCardFile } = settings.identity
+    // First, as to unlock takes its time.
+    const attachment = agentCardFile === undefined ? undefined : await readAgentCard(agentCardFile)
     const identities = await unlockIdentities(options)
     signal?.throwIfAborted()
     const router = settings.smp.router && running.use(await startRouter(options))
     const agent = running.use(await openAgent(settings, router))
     signal?.throwIfAborted()
-    const { acn, gateway } = await startAcn(options, agent, identities, signal)
+    const { acn, gateway } = await startAcn(options, { agent, identities, attachment }, signal)
     if (acn) running.defer(() => acn.stop())
     const parts = {
       identities,
@@ -199,8 +205,7 @@ async function openAgent({ smp, paths, storePassphraseFile }: ParleySettings, ro
 
 async function startAcn(
   { settings, log }: ParleyNodeOptions,
-  agent: Agent,
-  identities: readonly LedgerIdentity[],
+  { agent, identities, attachment }: Pick<NodeParts, 'agent' | 'identities'> & { attachment: Attachment | undefined },
   signal?: AbortSignal,
 ): Promise<{ acn?: AcnNode; gateway?: Gateway }> {
   if (!settings.acn) return {}
@@ -215,7 +220,7 @@ async function startAcn(
     mode: mode === 'require' ? 'require' : 'prefer',
     lookup,
     policy: requestPolicyOf(settings.private),
-    signers: new Map(identities.map((one) => [one.address, { sign: (text: Uint8Array) => one.sign(text) }])),
+    signers: new Map(identities.map((one) => [one.address, signerOf(one, attachment)])),
     ...(log && { log }),
   }))
   const { publicKeyHex } = new PeerKey(settings.acn.settings.peerKey)
@@ -225,6 +230,10 @@ async function startAcn(
   const options = { ...settings.acn, adopted, ...(isPrivate && { carrier: maker.carrier }), ...(log && { log }) }
   const acn = await AcnNode.start(options, signal)
   return { acn, ...(maker.gateway && { gateway: maker.gateway }) }
+}
+
+function signerOf(identity: LedgerIdentity, attachment: Attachment | undefined): CardSigner {
+  return { sign: (text) => identity.sign(text), ...(attachment && { attachment }) }
 }
 
 async function acnStatus(acn: AcnNode, { acn: settings }: ParleySettings): Promise<AcnStatus> {

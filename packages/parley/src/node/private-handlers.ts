@@ -1,6 +1,7 @@
 import { toHex } from '@parley/core/encoding'
 import { encodeSignedCard } from '../card/index.ts'
 import type { ChannelRequestSummary } from '../channel/index.ts'
+import { DirectoryError, type FoundWay } from '../directory/index.ts'
 import { ContactError, type ContactErrorCode } from '../gateway/contact-error.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { ControlHandlers } from './control-socket.ts'
@@ -14,6 +15,13 @@ export type RequestAnswered =
   | { readonly outcome: 'none' }
   /** It has asked several agents of this node: one has to be named. */
   | { readonly outcome: 'several'; readonly locals: readonly string[] }
+
+/** What became of a look-up. */
+export type CardFound =
+  /** `card`: the signed card in hexadecimal, with its attachment where that was found. */
+  | { readonly outcome: 'found'; readonly card: string; readonly way: FoundWay }
+  | { readonly outcome: 'off' | 'none' }
+  | { readonly outcome: 'failed'; readonly reason: string }
 
 /** What became of the renewal of a contact. */
 export type ContactRenewed =
@@ -29,6 +37,7 @@ const RENEWAL_TIME = 30_000
 export function privateHandlers(gateway: Gateway | undefined): ControlHandlers {
   return {
     requests: async (): Promise<ChannelRequestSummary[] | undefined> => gateway?.channels.requests(),
+    card: (query) => findCard(gateway, query.get('address') ?? ''),
   }
 }
 
@@ -66,5 +75,17 @@ async function renewContact(gateway: Gateway | undefined, address: string): Prom
     if (error instanceof ContactError) return { outcome: 'failed', code: error.code, reason: error.message }
     if (time.aborted) return { outcome: 'failed', code: 'LATE', reason: 'the router did not answer in time' }
     throw error
+  }
+}
+
+async function findCard(gateway: Gateway | undefined, address: string): Promise<CardFound> {
+  if (!gateway) return { outcome: 'off' }
+  try {
+    const found = await gateway.find(address)
+    if (!found) return { outcome: 'none' }
+    return { outcome: 'found', card: toHex(encodeSignedCard(found.card.signed)), way: found.way }
+  } catch (error) {
+    if (!(error instanceof DirectoryError)) throw error
+    return { outcome: 'failed', reason: error.message }
   }
 }

@@ -43,4 +43,5 @@ policy = "everyone"                     # who may open a channel: "allow": those
 [identity]
 # use = ["alice"]                       # names; their keys are unlocked at the start, to sign contact cards
 # passphrase_file = "id.passphrase"     # else PARLEY_PASSPHRASE
+# agent_card = "agent-card.json"        # A2A agent card, or other JSON, that goes with their contact cards; 8 KiB at most
 `

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { World } from '../gateway/world.ts'
+import { until, World } from '../gateway/world.ts'
 import { RunningParley, runParley } from './parley-process.ts'
 
 /** An identity in a data folder of its own. */
@@ -152,11 +152,54 @@ test('what cannot be is said in words', async () => {
     [2, /--jsonl or --exec/, ['listen', '--jsonl', '--exec', 'true', ...as]],
     [1, /no store in/, ['trace', to, '--data', data]],
     [1, /no node runs on/, ['id', 'renew-contact', 'alice', '--data', data]],
+    [1, /no node runs on/, ['id', 'find', to, '--data', data]],
+    [2, /not a ledger address/, ['id', 'find', 'alice', '--data', data]],
     [1, /no identity in/, ['listen', '--data', join(data, 'nothing')]],
   ]
   for (const [code, said, args] of cases) {
     const { stderr, ...ended } = await runParley(args)
     assert.equal(ended.code, code, `${args.join(' ')}: ${stderr}`)
     assert.match(stderr, said)
+  }
+})
+
+test('an agent card goes with the contact card, is read again at each start, and is found by others', async (t) => {
+  await using world = await World.make()
+  const router = await world.router()
+  const peer = await world.peer(router)
+  const bob = await person(world, 'bob', 'fetchai')
+  const [alice, other] = [await person(world, 'alice', 'ethereum'), await person(world, 'other', 'cosmos')]
+  const lines = [
+    ...['[smp]', 'on = false', `servers = ["${router.address}"]`],
+    ...['[acn]', 'listen = "127.0.0.1:0"', `entry_peers = ["${peer.multiaddr}"]`],
+    ...['[private]', 'lookup = "direct"'],
+  ]
+  const identity = ['[identity]', 'use = ["bob"]', `passphrase_file = "${bob.as.at(-1)}"`, 'agent_card = "card.json"']
+  await writeFile(join(bob.data, 'parley.toml'), [...lines, ...identity].join('\n'))
+  await writeFile(join(other.data, 'parley.toml'), lines.join('\n'))
+  const find = () => runParley(['id', 'find', bob.address, '--data', other.data])
+  let before = 0
+  for (const name of ['Bob', 'Robert']) {
+    const card = { name, skills: ['talk'], url: 'https://bob.example.org' }
+    await writeFile(join(bob.data, 'card.json'), JSON.stringify(card, undefined, 2))
+    // Anew each time, as what was found is believed for a while.
+    const looking = new RunningParley(t, ['up', '--data', other.data])
+    await looking.until('ready')
+    const node = new RunningParley(t, ['up', '--data', bob.data])
+    await node.until('ready')
+    let found = await find()
+    await until(`found ${name}`, async () => {
+      if (found.code !== 0) found = await find()
+      return found.code === 0
+    })
+    const { kind, sequence, attachment } = JSON.parse(found.stdout)
+    assert.deepEqual([kind, attachment.type, attachment.content], ['ledger', 'application/json', card])
+    assert.ok(sequence > before)
+    before = sequence
+    const nobody = await runParley(['id', 'find', alice.address, '--data', other.data])
+    assert.equal(nobody.code, 1)
+    assert.match(nobody.stderr, /no contact card of \S+ was found/)
+    assert.equal((await node.stop()).code, 0)
+    assert.equal((await looking.stop()).code, 0)
   }
 })

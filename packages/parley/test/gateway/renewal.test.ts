@@ -22,6 +22,12 @@ function assertRenewed(after: SignedCard | undefined, before: SignedCard | undef
   assert.equal(after.proof.kind, before.proof.kind)
 }
 
+/** The agent may not know yet that its router is back. */
+function isFailed(error: unknown): boolean {
+  if (error instanceof ContactError && error.code === 'FAILED') return false
+  throw error
+}
+
 describe('renewing a contact', { concurrency: 2 }, () => {
   test('of an agent behind the node: its channels are opened anew both ways, nothing that waited is lost or comes twice', async (t) => {
     await using world = await World.make()
@@ -110,7 +116,8 @@ describe('renewing a contact', { concurrency: 2 }, () => {
     await assert.rejects(peer.gateway.renewContact(bob.address, AbortSignal.timeout(3_000)))
     assert.deepEqual(peer.gateway.cardOf(bob.address), before)
     await router.start()
-    assertRenewed(await peer.gateway.renewContact(bob.address, AbortSignal.timeout(30_000)), before)
+    await until('renewed', () => peer.gateway.renewContact(bob.address).then(Boolean, isFailed))
+    assertRenewed(peer.gateway.cardOf(bob.address), before)
     await until('one contact', async () => (await contactsOf(peer)) === 1)
   })
 
@@ -129,7 +136,8 @@ describe('renewing a contact', { concurrency: 2 }, () => {
     await alice.send(bob.address, 'hello')
     await until('made', () => first.gateway.channels.hasChannel(alice.address, bob.address) === 'opening')
     await routerA.start()
-    assertRenewed(await first.gateway.renewContact(alice.address), before)
+    await until('renewed', () => first.gateway.renewContact(alice.address).then(Boolean, isFailed))
+    assertRenewed(first.gateway.cardOf(alice.address), before)
     assert.deepEqual(await bob.receive(), ['hello'])
     await bob.send(alice, 'hello yourself')
     assert.deepEqual(await alice.receive(), ['hello yourself'])
