@@ -1,7 +1,7 @@
 import { readLedgerAddress } from '@parley/acn/record'
 import type { Command } from 'commander'
 import { decodeSignedCard } from '../card/index.ts'
-import type { ContactError } from '../gateway/contact-error.ts'
+import type { ContactErrorCode } from '../gateway/contact-error.ts'
 import { IdentityFolder } from '../identity/identity-folder.ts'
 import { tellNode } from '../node/control-socket.ts'
 import type { ContactRenewed } from '../node/private-handlers.ts'
@@ -42,7 +42,7 @@ async function renew(of: string, options: NodeOptions, terminal: Terminal): Prom
     case 'off':
       throw new CliError(NOTHING_PRIVATE)
     case 'failed':
-      throw new CliError(`${renewed.reason}: the contact address before is in force${adviceOn(renewed.code)}`)
+      throw new CliError(`${renewed.reason}${adviceOn(renewed.code)}`)
     case 'renewed': {
       const signed = decodeSignedCard(Buffer.from(renewed.card, 'hex'))
       await printLine(terminal.output, JSON.stringify(readableCard(signed), undefined, 2))
@@ -50,8 +50,18 @@ async function renew(of: string, options: NodeOptions, terminal: Terminal): Prom
   }
 }
 
-function adviceOn(code: ContactError['code'] | 'LATE'): string {
-  if (code !== 'LEDGER_KEY') return ''
-  return `. A card by this node alone would not count beside it. Bring the key to the node (\`parley id import\`), name the
-identity under [identity] use in parley.toml, start the node again, and renew; the key may go again afterwards`
+function adviceOn(code: ContactErrorCode | 'LATE'): string {
+  switch (code) {
+    case 'UNKNOWN':
+      return ''
+    case 'NOT_READY':
+      return ': try again when its router can be reached'
+    case 'FAILED':
+    case 'LATE':
+      return ': nothing was changed, try again'
+    case 'LEDGER_KEY':
+      return `: nothing was changed, as a card by this node alone would not count beside it. Bring the key to the node
+(\`parley id import\`), name the identity under [identity] use in parley.toml, start the node again, and renew; the key may
+go again afterwards`
+  }
 }
