@@ -1,6 +1,7 @@
 export type { Attachment } from './card/index.ts'
 export type { ChannelEvents, RequestPolicy } from './channel/index.ts'
 export { DirectoryError, type DirectoryErrorCode } from './directory/index.ts'
+export { ContactError, type ContactErrorCode } from './gateway/contact-error.ts'
 export type { PrivateMode } from './gateway/gateway.ts'
 export type { NotDeliveredMessage, ParleyMessage } from './message-stream.ts'
 export type { EnvelopeTrace, TracedState, TracedStep } from './node/envelope-trace.ts'

@@ -6,7 +6,7 @@ import { AcnNode, type AcnNodeOptions } from '@parley/acn/node'
 import { type HostPort, parsePeerAddress } from '@parley/acn/protocol'
 import { createRecord, ledgerOf } from '@parley/acn/record'
 import { Agent, type AgentOptions } from '@parley/agent'
-import { type Attachment, ledgerSigner } from './card/index.ts'
+import { type Attachment, ledgerSigner, type SignedCard } from './card/index.ts'
 import { ChannelError, type ChannelEvents, type RequestPolicy } from './channel/index.ts'
 import type { FindOptions, FoundCard } from './directory/index.ts'
 import type { Gateway, PrivateMode } from './gateway/gateway.ts'
@@ -282,6 +282,16 @@ export class Parley implements AsyncDisposable {
    */
   onRequest(handler: (request: ChannelEvents['request']) => void): () => void {
     return this.#gateway.channels.on('request', handler)
+  }
+
+  /**
+   * Gives this agent another contact address and channel key, with a card that names them: after a theft of its folder, or
+   * of a copy. Channels are closed and opened anew, what waits in them goes on.
+   * @returns the new card
+   * @throws ContactError: the contact before is in force; the signal's reason
+   */
+  renewContact({ signal }: { readonly signal?: AbortSignal } = {}): Promise<SignedCard> {
+    return this.#gateway.renewContact(this.address, signal)
   }
 
   /** Ends everything in order; what is pending goes on when it is opened again. */

@@ -2,7 +2,8 @@ import type { AgentEventOf } from '@parley/agent'
 import { sha256 } from '@parley/core/crypto'
 import { DecodeError } from '@parley/core/encoding'
 import { BoundedQueue } from '@parley/core/queue'
-import { decodeSignedCard, type VerifiedCard } from '../card/index.ts'
+import { decodeSignedCard } from '../card/index.ts'
+import { AskedRequests, type ProvenRequest } from './asked-requests.ts'
 import type { Closings } from './closings.ts'
 import { type ChannelContext, pairKey } from './context.ts'
 import { reasonOf } from './failures.ts'
@@ -11,9 +12,9 @@ import type { Openings } from './openings.ts'
 import type { Pair } from './pair.ts'
 import { isNoOlder, readCard } from './peer-card.ts'
 import { ACCEPTOR, type ChannelRequest, decodeChannelRequest, OPENER, verifyChannelRequest } from './protocol/index.ts'
-import { isReplayed, rememberRequest } from './store/requests.ts'
+import { isRemembered, isReplayed, rememberRequest } from './store/requests.ts'
 import { TokenBucket, TokenBuckets } from './token-bucket.ts'
-import type { LocalAgent, RequestPolicy, RequestRefusal } from './types.ts'
+import type { ChannelRequestSummary, LocalAgent, RequestPolicy, RequestRefusal } from './types.ts'
 
 /** How far the clock of a requester may be ahead, ms. */
 const SKEW = 5 * 60_000
@@ -22,19 +23,10 @@ const MAX_ADDRESSES = 10_000
 
 type Request = AgentEventOf<'REQ'>
 
-/** A request whose sender has proven its address. */
-interface ProvenRequest {
-  readonly request: Request
-  readonly local: LocalAgent
-  readonly card: VerifiedCard
-  /** SHA-256 of its signature. */
-  readonly digest: Uint8Array
-}
-
-/** A request that waits for a decision or for the outcome of an own opening. */
-interface WaitingRequest {
+/** A request that waits for the outcome of an own opening. */
+interface HeldRequest {
   readonly proven: ProvenRequest
-  readonly stop?: () => void
+  readonly stop: () => void
 }
 
 /** What other parts do for admission. */
@@ -59,8 +51,8 @@ export class Admission {
   readonly #queue = new BoundedQueue<{ readonly request: Request; readonly local: LocalAgent }>(WAITING_REQUESTS)
   /** Requests for contact addresses whose agent is not here yet. */
   readonly #early: Request[] = []
-  readonly #asked = new Map<string, WaitingRequest>()
-  readonly #held = new Map<string, WaitingRequest>()
+  readonly #asked = new AskedRequests()
+  readonly #held = new Map<string, HeldRequest>()
   readonly #answers = new BoundedQueue<() => Promise<void>>(WAITING_REQUESTS)
 
   constructor(
@@ -104,20 +96,45 @@ export class Admission {
     }
   }
 
-  /** The pair has a channel: what was held until there is one is not needed. */
-  established(pair: Pair): void {
-    const key = pairKey(pair.local, pair.peer)
-    const held = this.#held.get(key)
-    if (!held) return
-    this.#held.delete(key)
-    held.stop?.()
-    this.#context.run('request', this.#reject(held.proven.request))
+  /** What was sent to an agent of ours that is not here any more, or has another contact address, is not decided. */
+  localRemoved(address: string): void {
+    for (const { request } of this.#asked.takeAll(address)) this.#context.run('request', this.#reject(request))
+    for (const [key, { proven }] of this.#held) if (proven.local.address === address) this.#drop(key)
+  }
+
+  /** The pair has a channel: what waited until there is one is not needed. */
+  established({ local, peer }: Pair): void {
+    this.#drop(pairKey(local, peer))
+    const asked = this.#asked.take(local, peer)
+    if (asked) this.#context.run('request', this.#reject(asked.request))
   }
 
   /** True when a request of the pair waits for a decision or for an own opening. */
-  isWaitingFor(pair: Pair): boolean {
-    const key = pairKey(pair.local, pair.peer)
-    return this.#held.has(key) || this.#asked.has(key)
+  isWaitingFor({ local, peer }: Pair): boolean {
+    return this.#held.has(pairKey(local, peer)) || this.#asked.has(local, peer)
+  }
+
+  /** Requests that wait for the application's decision. */
+  listAsked(): ChannelRequestSummary[] {
+    return this.#asked.list()
+  }
+
+  /** The application decides on the request of a pair; false when none waits. */
+  async answer(local: string, peer: string, accepts: boolean): Promise<boolean> {
+    const proven = this.#asked.take(local, peer)
+    if (!proven) return false
+    if (accepts) await this.#let(proven, false)
+    else await this.#refuse(proven.request, local, 'NOT_ALLOWED', peer)
+    return true
+  }
+
+  /** Ends waiting for an own opening. */
+  #drop(key: string): void {
+    const held = this.#held.get(key)
+    if (!held) return
+    this.#held.delete(key)
+    held.stop()
+    this.#context.run('request', this.#reject(held.proven.request))
   }
 
   #localOf({ connId }: Request): LocalAgent | undefined {
@@ -162,9 +179,13 @@ export class Admission {
     const decision = this.#policyFor(peer)
     // Whoever has a channel may replace it.
     if (decision === 'refuse' && !known?.active) return this.#refuse(request, local.address, 'NOT_ALLOWED', peer)
-    if (!this.#perAddress.tryTake(peer)) return this.#refuse(request, local.address, 'RATE', peer)
+    // What the agent repeats after a restart was counted before.
+    const isCounted = isRemembered(db, proven.digest, request.invId)
+    if (!isCounted && !this.#perAddress.tryTake(peer)) return this.#refuse(request, local.address, 'RATE', peer)
     const isStranger = decision !== 'listed' && !(known && known.links.size > 0)
-    if (isStranger && !this.#inAll.tryTake()) return this.#refuse(request, local.address, 'BUSY', peer)
+    if (!isCounted && isStranger && !this.#inAll.tryTake()) {
+      return this.#refuse(request, local.address, 'BUSY', peer)
+    }
     const isNew = await db.transaction((tx) =>
       rememberRequest(tx, proven.digest, request.invId, now() + limits.requestAge + SKEW),
     )
@@ -191,7 +212,7 @@ export class Admission {
     const known = this.#context.pairs.get(pairKey(local.address, peer))
     if (!card || card.card.contactLink === undefined || peer === local.address) return 'BAD_CARD'
     if (!isNoOlder(known, card) || !(await acceptCard(card))) return 'BAD_CARD'
-    return { request, local, card, digest }
+    return { request, local, card, digest, issuedAt: channelRequest.issuedAt }
   }
 
   #policyFor(address: string): 'listed' | 'everyone' | 'ask' | 'refuse' {
@@ -210,22 +231,16 @@ export class Admission {
     const { limits, events } = this.#context
     const { request, local, card } = proven
     const peer = card.card.address
-    const key = pairKey(local.address, peer)
-    const before = this.#asked.get(key)
-    if (!before && this.#asked.size >= limits.pendingAsks) return this.#refuse(request, local.address, 'BUSY', peer)
-    this.#asked.set(key, { proven })
+    if (!this.#asked.has(local.address, peer) && this.#asked.size >= limits.pendingAsks) {
+      return this.#refuse(request, local.address, 'BUSY', peer)
+    }
+    const before = this.#asked.put(proven)
     if (before) {
       // The same question: whoever has it answers for the newer request.
-      if (before.proven.request.invId !== request.invId) await this.#reject(before.proven.request)
+      if (before.request.invId !== request.invId) await this.#reject(before.request)
       return
     }
-    const answer = async (accepted: boolean) => {
-      const latest = this.#asked.get(key)?.proven
-      this.#asked.delete(key)
-      if (!latest) return
-      if (accepted) await this.#let(latest, false)
-      else await this.#refuse(latest.request, local.address, 'NOT_ALLOWED', peer)
-    }
+    const answer = async (accepts: boolean) => void (await this.answer(local.address, peer, accepts))
     const names = { local: local.address, peer, card: card.kind }
     events.emit('request', { ...names, accept: () => answer(true), refuse: () => answer(false) })
   }
@@ -245,9 +260,7 @@ export class Admission {
   /** Both sides open at once: the opener with the smaller address has precedence for a while. */
   #hold(pair: Pair, proven: ProvenRequest, wait: number): void {
     const key = pairKey(pair.local, pair.peer)
-    const before = this.#held.get(key)
-    before?.stop?.()
-    if (before) this.#context.run('request', this.#reject(before.proven.request))
+    this.#drop(key)
     const stop = this.#context.after(wait, () => {
       this.#held.delete(key)
       this.#accept(pair, proven)

@@ -26,6 +26,7 @@ import type {
   ChannelEnvelope,
   ChannelEventName,
   ChannelHandler,
+  ChannelRequestSummary,
   ChannelSummary,
   ChannelsOptions,
   EnvelopeState,
@@ -145,12 +146,38 @@ export class Channels implements AsyncDisposable {
    */
   async addLocal(local: LocalAgent): Promise<void> {
     this.#checkOpen()
-    const { locals, agent } = this.#context
+    this.#context.locals.set(local.address, local)
+    await this.#begin(local, (receiver) => receiver.giveAgain())
+  }
+
+  /**
+   * An agent of ours has another contact address, card and key. Its channels are closed, of which peers hear as if it had
+   * moved; what waits stays, and is sent in channels that are opened anew with the new card. For one that is not here yet
+   * as well.
+   * @throws ChannelError CLOSED
+   */
+  async renewLocal(local: LocalAgent): Promise<void> {
+    this.#checkOpen()
+    const { locals, links } = this.#context
+    const wasHere = locals.has(local.address)
+    // First: what is opened from here on is opened with the new card.
     locals.set(local.address, local)
+    this.#admission.localRemoved(local.address)
+    const old = [...links.values()].filter(({ pair, isRemoved }) => pair.local === local.address && !isRemoved)
+    for (const link of old) link.isOutdated = true
+    await Promise.all(old.map((link) => this.#closings.remove(link, 'moved')))
+    this.#context.step('channels closed')
+    // What the application has it has still.
+    await this.#begin(local, (receiver) => (wasHere ? receiver.give() : receiver.giveAgain()))
+  }
+
+  /** Goes on with what belongs to an agent of ours. */
+  async #begin(local: LocalAgent, give: (receiver: Receiver) => void): Promise<void> {
+    const { agent } = this.#context
     this.#admission.localAdded(local)
     for (const [pair, { receiver, sender }] of this.#parts) {
       if (pair.local !== local.address) continue
-      receiver.giveAgain()
+      give(receiver)
       sender.kick()
       for (const link of pair.living)
         if (link.record.state === 'connected') this.#run('proof', this.#openings.greet(link))
@@ -178,6 +205,7 @@ export class Channels implements AsyncDisposable {
     this.#checkOpen()
     this.#context.locals.delete(address)
     if (reason === 'away') return
+    this.#admission.localRemoved(address)
     for (const [pair, { sender }] of this.#parts) {
       if (pair.local !== address) continue
       sender.failWaiting(new ChannelError('UNKNOWN_LOCAL', 'the agent was removed'))
@@ -263,6 +291,21 @@ export class Channels implements AsyncDisposable {
       waiting: pair.waiting.count,
       toTake: pair.toTake.count,
     }))
+  }
+
+  /** Requests that wait for the application's decision, the oldest first. */
+  requests(): ChannelRequestSummary[] {
+    return this.#admission.listAsked()
+  }
+
+  /**
+   * Decides on a request, as its `request` event does: for whoever was not there when it came.
+   * @returns false when no request of the peer waits
+   * @throws ChannelError CLOSED
+   */
+  async answerRequest(local: string, peer: string, answer: 'accept' | 'refuse'): Promise<boolean> {
+    this.#checkOpen()
+    return this.#admission.answer(local, peer, answer === 'accept')
   }
 
   /** Calls `handler` for each event with this name; returns how to stop that. */

@@ -10,6 +10,7 @@ export type {
   ChannelLimits,
   ChannelLogEntry,
   ChannelPair,
+  ChannelRequestSummary,
   ChannelSummary,
   ChannelsOptions,
   CloseReason,

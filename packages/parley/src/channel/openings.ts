@@ -97,14 +97,19 @@ export class Openings {
       if (card?.contactLink === undefined) return this.#closings.cardFailed(pair, 'the peer has no contact address')
       const { contactLink, channelKey } = card
       triedLink = contactLink
+      let link: Link | undefined
       const info = ({ db, connId, keyAgreement = NOTHING }: ConnectionInMaking) => {
-        this.#prepared(db, pair, connId, OPENER, channelKey)
-        const request = { signedCard: local.card(), issuedAt: this.#context.now() }
-        return encodeChannelRequest(signChannelRequest(local.channelKey, { contactLink, keyAgreement }, request))
+        link = this.#prepared(db, pair, connId, OPENER, channelKey)
+        // It may have got another card since.
+        const { card, channelKey: ownKey } = this.#context.locals.get(pair.local) ?? local
+        const request = { signedCard: card(), issuedAt: this.#context.now() }
+        return encodeChannelRequest(signChannelRequest(ownKey, { contactLink, keyAgreement }, request))
       }
       try {
         const { connId } = await agent.joinConnection({ link: contactLink, info, pq, signal: closing })
-        const link = this.#context.links.get(connId)
+        // Taken down meanwhile, as the agent of ours has another card.
+        if (link?.isOutdated) continue
+        link = this.#context.links.get(connId)
         if (link) link.busy = false
         step('request sent')
         // A newer card came meanwhile: it leads elsewhere.
@@ -112,6 +117,7 @@ export class Openings {
         return
       } catch (error) {
         if (closing.aborted) return
+        if (link?.isOutdated) continue
         const failure = failureOf(error)
         if (failure !== 'later') await this.#forgetUnsent(pair, OPENER)
         if (failure === 'never') return this.#closings.cardFailed(pair, reasonOf(error))
@@ -125,10 +131,11 @@ export class Openings {
     }
   }
 
-  /** Stores a link with its connection. */
-  #prepared(db: Db, pair: Pair, connId: string, role: ChannelRole, peerKey: Uint8Array, invId?: string): void {
+  /** Stores a link with its connection, unless it is there. */
+  #prepared(db: Db, pair: Pair, connId: string, role: ChannelRole, peerKey: Uint8Array, invId?: string): Link {
     const { now, links, step } = this.#context
-    if (links.has(connId)) return
+    const known = links.get(connId)
+    if (known) return known
     const { pairId } = pair.record
     const link = new Link(newLink({ connId, pairId, role, createdAt: now(), peerKey, invId }), pair)
     link.busy = true
@@ -136,6 +143,7 @@ export class Openings {
     links.set(connId, link)
     pair.links.add(link)
     step('link prepared')
+    return link
   }
 
   /** The agent has given up joining: the connection is gone. */

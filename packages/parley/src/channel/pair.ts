@@ -32,6 +32,8 @@ export class Link {
   /** Something is being done to establish it. */
   busy = false
   isRemoved = false
+  /** It was made with a card and key that the agent of ours has no more. */
+  isOutdated = false
   /** The peer has answered the own request. */
   isAnswered = false
 

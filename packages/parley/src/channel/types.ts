@@ -191,3 +191,11 @@ export interface ChannelSummary extends ChannelPair {
   /** Envelopes of the peer that the application has not taken. */
   readonly toTake: number
 }
+
+/** A request that waits for the application's decision. */
+export interface ChannelRequestSummary extends ChannelPair {
+  /** How sure the peer's address is. */
+  readonly card: 'ledger' | 'represented'
+  /** When the peer made it, by its clock, ms since 1970; of several the first that came since this process started. */
+  readonly since: number
+}

@@ -2,6 +2,7 @@ import { runNodeProcess } from '@parley/acn/node'
 import { acnGateway } from '../node/acn-gateway.ts'
 import { controlHandlers } from '../node/control-handlers.ts'
 import { ControlSocket } from '../node/control-socket.ts'
+import { privateActions, privateHandlers } from '../node/private-handlers.ts'
 import type { AcnConfig } from './acn-config.ts'
 
 /** What a node is run with. */
@@ -33,7 +34,8 @@ export async function runAcnNode({ options, privacy }: AcnConfig, { print, stop,
           return undefined
         }
         try {
-          return await ControlSocket.listen(dataFolder, controlHandlers({ acn, gateway }))
+          const handlers = { ...controlHandlers({ acn, gateway }), ...privateHandlers(gateway) }
+          return await ControlSocket.listen(dataFolder, handlers, privateActions(gateway))
         } catch (error) {
           const { code = 'unknown' } = error as NodeJS.ErrnoException
           log('warning', `the control socket cannot be opened (${code}): \`parley trace\` will not see this node`)

@@ -53,7 +53,8 @@ The TOML file has these keys; paths are relative to it:
   smp = ["smp://…"]                     # routers at which this node receives; without one nothing is private
   mode = "prefer"                       # "require": never the plain way; "off": always the plain way
   lookup = "private"                    # who asks for a card is hidden when it can be; "required": always; "direct"
-  policy = "everyone"                   # who may open a channel; "allow": those of allow = ["fetch1…"]; "ask"
+  policy = "everyone"                   # who may open a channel; "allow": those of allow = ["fetch1…"];
+                                        # "ask": "parley requests --data DATA" answers
 
 For an env file the variables PARLEY_PRIVATE, PARLEY_LOOKUP and PARLEY_SMP_SERVERS (comma-separated) say mode, lookup and
 smp, and PARLEY_STORE_PASSPHRASE_FILE names the passphrase_file.

@@ -95,7 +95,7 @@ async function print(signed: SignedCard, { output }: Terminal): Promise<void> {
 }
 
 /** A card for people, with its bytes for programs. */
-function readableCard(signed: SignedCard): Readonly<Record<string, unknown>> {
+export function readableCard(signed: SignedCard): Readonly<Record<string, unknown>> {
   const { ledgerId, address, publicKey, contactLink, sequence, attachment } = signed.card
   return {
     state: cardState(signed),
@@ -106,8 +106,21 @@ function readableCard(signed: SignedCard): Readonly<Record<string, unknown>> {
     channelKey: toHex(signed.card.channelKey),
     ...datesOf(signed),
     sequence,
-    ...(attachment && { attachment: { type: attachment.type, digest: toHex(attachment.digest) } }),
+    ...(attachment && {
+      attachment: { type: attachment.type, digest: toHex(attachment.digest), ...contentOf(signed) },
+    }),
     bytes: toHex(encodeSignedCard(signed)),
+  }
+}
+
+/** What is attached to a card, where it came with it and is JSON. */
+function contentOf({ card, attachment }: SignedCard): { readonly content?: unknown } {
+  if (!attachment || card.attachment?.type !== 'application/json') return {}
+  try {
+    return { content: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(attachment)) }
+  } catch {
+    // Whoever signed it called it so.
+    return {}
   }
 }
 

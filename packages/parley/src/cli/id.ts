@@ -9,7 +9,9 @@ import type { IdentityFolder } from '../identity/identity-folder.ts'
 import type { PublicIdentity } from '../identity/key-file.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 import { addIdCardCommand, datesOf } from './id-card.ts'
+import { addIdFindCommand } from './id-find.ts'
 import { type IdFolderOptions, type IdKeyOptions, idCommand, idFolder, idKeyCommand, mending } from './id-options.ts'
+import { addIdRenewContactCommand } from './id-renew-contact.ts'
 import { readPassphrase } from './passphrase.ts'
 import { printLine, type Terminal } from './terminal.ts'
 
@@ -53,6 +55,8 @@ export function addIdCommands(program: Command, terminal: Terminal): void {
       }),
     )
   addIdCardCommand(id, terminal)
+  addIdFindCommand(id, terminal)
+  addIdRenewContactCommand(id, terminal)
   idKeyCommand(id, 'export', 'Write the key as a file for Python agents')
     .argument('<name>', 'name or address of the identity')
     .requiredOption('--out <file>', 'the file to write; must not be there yet')

@@ -8,6 +8,7 @@ import { LedgerIdentityError } from '../identity/identity-error.ts'
 import { IdentityFolder } from '../identity/identity-folder.ts'
 import type { LedgerIdentity } from '../identity/ledger-identity.ts'
 import type { Messenger } from '../messenger/messenger.ts'
+import { readAgentCard } from '../node/agent-card.ts'
 import { askNode } from '../node/control-socket.ts'
 import type { DataPaths } from '../node/data-folder.ts'
 import { requestPolicyOf } from '../node/gateway-options.ts'
@@ -169,6 +170,9 @@ async function ownOptions(options: MessengerOptions, place: Place, terminal: Ter
   const mode = options.private ?? configured?.mode ?? 'require'
   if (mode === 'off') throw new CliError('private.mode is "off" in parley.toml: say --private', EXIT.malformed)
   const passphrase = settings && (await readStorePassphrase(settings))
+  // As the node of this folder has it: without it the card would be another one.
+  const { use, agentCardFile } = settings?.identity ?? { use: [] }
+  const hasAgentCard = agentCardFile !== undefined && use.includes(identity.name)
   return {
     data: paths.folder,
     identity: { ledger: identity.ledger.ledgerId, privateKey: identity.exportPrivateKey() },
@@ -177,6 +181,7 @@ async function ownOptions(options: MessengerOptions, place: Place, terminal: Ter
     listed: !options.unlisted,
     private: mode === 'prefer' ? 'prefer' : 'require',
     ...(configured && { lookup: configured.lookup, policy: requestPolicyOf(configured) }),
+    ...(hasAgentCard && { attachment: await readAgentCard(agentCardFile) }),
     ...(passphrase !== undefined && { passphrase }),
     log: (level, line) => {
       if (level === 'warning') void printLine(terminal.error, `parley: ${line}`)

@@ -7,6 +7,7 @@ import { addDoctorCommand } from './doctor.ts'
 import { addIdCommands } from './id.ts'
 import { addInspectCommand } from './inspect.ts'
 import { addListenCommand } from './listen.ts'
+import { addRequestsCommand } from './requests.ts'
 import { addSendCommand } from './send.ts'
 import { addSmpCommands } from './smp-serve.ts'
 import { addStatusCommand } from './status.ts'
@@ -53,6 +54,7 @@ sense. \`parley help COMMAND\` shows examples of each command.`,
   addSendCommand(program, terminal)
   addListenCommand(program, terminal)
   addTraceCommand(program, terminal)
+  addRequestsCommand(program, terminal)
   addInspectCommand(program, terminal)
   addAcnCommands(program, terminal)
   return program

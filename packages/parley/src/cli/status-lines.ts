@@ -16,6 +16,7 @@ export function statusLines(status: NodeStatus): string[] {
     ...(acn ? acnLines(acn) : [line('ACN peer', 'off')]),
     ...(agent ? [line('connections', `${agent.connected} open of ${agent.connections}`)] : []),
     line('private', privateText(status)),
+    ...requestLines(status),
     ...channelLines(status),
     ...identities.map(({ name, ledger, address, used }) =>
       line('identity', `${name}, ${ledger} ${address}${used ? '' : ' (not used)'}`),
@@ -58,6 +59,11 @@ function privateText({ private: { mode, lookup, policy, allow } }: NodeStatus): 
   if (mode === 'off') return 'off'
   const who = policy === 'allow' ? `${allow.length} addresses` : policy
   return `${mode}; look-up ${lookup}; open to ${who}`
+}
+
+function requestLines({ requests = 0 }: NodeStatus): string[] {
+  if (requests === 0) return []
+  return [line('requests', `${requests} ${requests === 1 ? 'waits' : 'wait'} for an answer: \`parley requests\``)]
 }
 
 /** Those with something to do first. */

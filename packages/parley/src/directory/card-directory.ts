@@ -160,6 +160,13 @@ export class CardDirectory {
     return this.#options.store.lastSequence(address)
   }
 
+  /** Whether a card of an address that its ledger key has signed is known here, and holds: no other kind counts then. */
+  hasLedgerCard(address: string): boolean {
+    const { store } = this.#options
+    const known = [...store.served(address), ...store.highest(address)].map(knownCard)
+    return known.some((card) => card.kind === 'ledger' && holdsAt(card, Date.now()))
+  }
+
   /**
    * Hands the cards of an address, which are served here, to a peer at which the agent is registered: its contact peer,
    * which serves them while this node is away.

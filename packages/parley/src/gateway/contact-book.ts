@@ -1,6 +1,6 @@
 import { PrivateKey } from '@parley/core/crypto'
 import { decodeSignedCard, encodeSignedCard, type SignedCard } from '../card/index.ts'
-import { type Migration, openDatabase, type SqliteDatabase } from '../store/index.ts'
+import { type Db, type Migration, openDatabase, type SqliteDatabase } from '../store/index.ts'
 
 const MIGRATIONS: readonly Migration[] = [
   {
@@ -15,6 +15,16 @@ const MIGRATIONS: readonly Migration[] = [
         is_published INTEGER NOT NULL
       ) STRICT`,
     down: 'DROP TABLE contacts',
+  },
+  {
+    name: '002-retired',
+    up: `
+      -- Contact addresses in whose place others have come, until they are deleted.
+      CREATE TABLE retired (
+        conn_id TEXT PRIMARY KEY,
+        address TEXT NOT NULL
+      ) STRICT`,
+    down: 'DROP TABLE retired',
   },
 ]
 
@@ -64,27 +74,59 @@ export class ContactBook {
     return this.#database.all<{ address: string; connId: string }>('SELECT address, conn_id AS connId FROM contacts')
   }
 
-  put({ address, connId, link, channelKey, signed, isPublished }: Contact): Promise<unknown> {
-    return this.#database.transaction((db) =>
-      db.run(
-        'INSERT OR REPLACE INTO contacts VALUES (?, ?, ?, ?, ?, ?)',
-        address,
-        connId,
-        link,
-        channelKey.raw,
-        signed ? encodeSignedCard(signed) : null,
-        isPublished ? 1 : 0,
-      ),
-    )
+  put(contact: Contact): Promise<unknown> {
+    return this.#database.transaction((db) => putContact(db, contact))
   }
 
+  /** Puts another contact in the place of an agent's, whose contact address is to be deleted then. */
+  replace(contact: Contact): Promise<unknown> {
+    return this.#database.transaction((db) => {
+      db.run('INSERT INTO retired SELECT conn_id, address FROM contacts WHERE address = ?', contact.address)
+      putContact(db, contact)
+    })
+  }
+
+  /** Connections of contact addresses that an agent had before, and that are not deleted yet. */
+  retiredOf(address: string): string[] {
+    const rows = this.#database.all<{ connId: string }>(
+      'SELECT conn_id AS connId FROM retired WHERE address = ?',
+      address,
+    )
+    return rows.map(({ connId }) => connId)
+  }
+
+  /** Agents with connections of contact addresses that they had before. */
+  listRetired(): Pick<Contact, 'address' | 'connId'>[] {
+    return this.#database.all<{ address: string; connId: string }>('SELECT address, conn_id AS connId FROM retired')
+  }
+
+  forgetRetired(connId: string): Promise<unknown> {
+    return this.#database.transaction((db) => db.run('DELETE FROM retired WHERE conn_id = ?', connId))
+  }
+
+  /** Forgets an agent's contact, and those before it. */
   delete(address: string): Promise<unknown> {
-    return this.#database.transaction((db) => db.run('DELETE FROM contacts WHERE address = ?', address))
+    return this.#database.transaction((db) => {
+      db.run('DELETE FROM contacts WHERE address = ?', address)
+      db.run('DELETE FROM retired WHERE address = ?', address)
+    })
   }
 
   close(): void {
     this.#database.close()
   }
+}
+
+function putContact(db: Db, { address, connId, link, channelKey, signed, isPublished }: Contact): void {
+  db.run(
+    'INSERT OR REPLACE INTO contacts VALUES (?, ?, ?, ?, ?, ?)',
+    address,
+    connId,
+    link,
+    channelKey.raw,
+    signed ? encodeSignedCard(signed) : null,
+    isPublished ? 1 : 0,
+  )
 }
 
 function contactOf({ address, conn_id, link, channel_key, signed_card, is_published }: Row): Contact {

@@ -19,9 +19,14 @@ import {
 import type { Channels } from '../channel/index.ts'
 import type { CardDirectory } from '../directory/index.ts'
 import type { Contact, ContactBook } from './contact-book.ts'
+import { ContactError } from './contact-error.ts'
 
 /** Waits between two tries to make a contact, ms. */
 const RETRY = { first: 500, longest: 30_000 }
+/** How long a renewed contact may take to be in use, ms: nobody else is needed for that. */
+const IN_USE = 20_000
+/** How long a router may take to say at an old link where the new one is, ms. */
+const POINT_ON = 10_000
 /** How often cards are looked at, ms. */
 const RENEWAL = 3_600_000
 
@@ -106,7 +111,7 @@ export class Contacts {
 
   /** An agent has gone to another peer, which makes a contact of its own. */
   async remove(address: string): Promise<void> {
-    const { agent, book, channels, directory } = this.#options
+    const { book, channels, directory } = this.#options
     this.#making.delete(address)
     await this.#lock.withLock(address, async () => {
       const contact = book.get(address)
@@ -114,11 +119,30 @@ export class Contacts {
       await channels.removeLocal(address, 'moved')
       await directory.withdraw(address)
       if (!contact) return
+      const retired = book.retiredOf(address)
       // First, as a connection without an agent is found and deleted later, but not an agent without its connection.
       await book.delete(address)
       this.#step('contact forgotten')
-      await agent.deleteConnection(contact.connId)
+      for (const connId of [contact.connId, ...retired]) await this.#deleteContact(connId)
     })
+  }
+
+  /**
+   * Gives an agent another contact address, another channel key, and a card that names them, as after a theft of what was
+   * before. The old address is deleted, the channels are closed and opened anew; what waits in them goes on. Once the new
+   * contact is stored this goes on by itself, also after a crash; until then the old one is in force.
+   * @returns the new card
+   * @throws ContactError; the signal's reason
+   */
+  async renew(address: string, signal?: AbortSignal): Promise<SignedCard> {
+    const end = signal ? AbortSignal.any([signal, this.#abort.signal]) : this.#abort.signal
+    const signed = await this.#lock.withLock(address, () => this.#replace(address, end), end)
+    this.#log('info', `${address} has a new contact address and channel key`)
+    const making = this.#making.get(address)
+    // Unless it has gone to another peer meanwhile: that forgets the new contact as well.
+    if (making) this.ensure(making.record, making.isListed)
+    await this.whenReady(address, IN_USE)
+    return signed
   }
 
   /** Addresses of agents that are ready. */
@@ -135,7 +159,8 @@ export class Contacts {
     const contacts = (await agent.listConnections()).filter(({ mode }) => mode === 'contact')
     const existing = new Set(contacts.map(({ connId }) => connId))
     for (const { address, connId } of book.list()) if (!existing.has(connId)) await book.delete(address)
-    const known = new Set(book.list().map(({ connId }) => connId))
+    for (const { connId } of book.listRetired()) if (!existing.has(connId)) await book.forgetRetired(connId)
+    const known = new Set([...book.list(), ...book.listRetired()].map(({ connId }) => connId))
     for (const { connId } of contacts) {
       if (known.has(connId)) continue
       // Its router may be away: that keeps nobody waiting.
@@ -171,6 +196,7 @@ export class Contacts {
     const { address } = record
     const before = this.#ready.get(address)
     let contact = book.get(address) ?? (await this.#newContact(address))
+    const retired = book.retiredOf(address)
     if (!this.#isCurrent(contact, record)) {
       contact = { ...contact, signed: await this.#sign(contact, record), isPublished: false }
       await book.put(contact)
@@ -185,31 +211,92 @@ export class Contacts {
       await book.put(contact)
       this.#step('link noted')
     }
+    for (const old of retired) await this.#pointOn(old, signed)
     if (isListed) await directory.serveOwn(signed)
     else await directory.withdraw(address)
     this.#step('card served')
     if (before?.connId !== connId) {
-      const card = () => encodeSignedCard(this.#ready.get(address)?.signed ?? signed, { withoutAttachment: true })
-      await channels.addLocal({ address, card, channelKey, contactConnId: connId })
+      const newest = () => {
+        const ready = this.#ready.get(address)
+        return ready?.connId === connId && ready.signed ? ready.signed : signed
+      }
+      const card = () => encodeSignedCard(newest(), { withoutAttachment: true })
+      const local = { address, card, channelKey, contactConnId: connId }
+      // Channels of the contact before are closed once its successor is served: peers find that.
+      await (retired.length > 0 ? channels.renewLocal(local) : channels.addLocal(local))
     }
     this.#ready.set(address, contact)
     this.#step('agent added')
+    for (const old of retired) {
+      await this.#deleteContact(old)
+      this.#step('old contact deleted')
+      await book.forgetRetired(old)
+      this.#step('old contact forgotten')
+    }
     if (isListed) await onServed(address)
   }
 
+  /** Makes a contact in the place of the one that is in force, all of it, before it takes that place. */
+  async #replace(address: string, signal: AbortSignal): Promise<SignedCard> {
+    const { agent, book, directory, signerOf } = this.#options
+    const making = this.#making.get(address)
+    if (!making) throw new ContactError('UNKNOWN', `no agent of this node has the address ${address}`)
+    const before = book.get(address)
+    if (!before?.signed || !this.#ready.has(address)) {
+      throw new ContactError('NOT_READY', 'the agent has no contact address yet')
+    }
+    const isLedgerSigned = before.signed.proof.kind === 'ledger' || directory.hasLedgerCard(address)
+    if (isLedgerSigned && !signerOf(address)) {
+      throw new ContactError('LEDGER_KEY', 'the card in force is signed by a ledger key that is not here')
+    }
+    let connId: string | undefined
+    try {
+      const made = await this.#makeAddress(address, signal)
+      connId = made.connId
+      const signed = await this.#sign({ ...made, signed: before.signed }, making.record)
+      // Nobody knows the link yet. Once the contact is stored only this node is needed for the rest.
+      await agent.setShortLinkData(connId, linkBindingOf(signed), { signal })
+      this.#step('link set')
+      await book.replace({ ...made, signed, isPublished: true })
+      this.#step('contact replaced')
+      return signed
+    } catch (error) {
+      if (connId !== undefined) await this.#deleteContact(connId).catch(() => {})
+      signal.throwIfAborted()
+      throw new ContactError('FAILED', reasonOf(error), { cause: error })
+    }
+  }
+
+  /** Who looks at the link of a contact before finds the new card there, until it is deleted. */
+  async #pointOn(connId: string, signed: SignedCard): Promise<void> {
+    const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(POINT_ON)])
+    // Where its router is away, others do not find the old card there either.
+    await this.#options.agent.setShortLinkData(connId, linkBindingOf(signed), { signal }).catch(() => {})
+    this.#step('old link set')
+  }
+
+  async #deleteContact(connId: string): Promise<void> {
+    const { agent } = this.#options
+    const isThere = (await agent.listConnections()).some((connection) => connection.connId === connId)
+    if (isThere) await agent.deleteConnection(connId)
+  }
+
   async #newContact(address: string): Promise<Contact> {
-    const { agent, book } = this.#options
-    const { connId, shortLink } = await agent.createConnection({ mode: 'contact', signal: this.#abort.signal })
+    const contact = await this.#makeAddress(address, this.#abort.signal)
+    await this.#options.book.put(contact)
+    this.#step('contact stored')
+    return contact
+  }
+
+  async #makeAddress(address: string, signal: AbortSignal): Promise<Contact> {
+    const { agent } = this.#options
+    const { connId, shortLink } = await agent.createConnection({ mode: 'contact', signal })
     this.#step('contact address made')
     if (shortLink === undefined) {
       await agent.deleteConnection(connId)
       throw new Error('the router is too old for short links')
     }
-    const channelKey = PrivateKey.generate('ed25519')
-    const contact = { address, connId, link: shortLink, channelKey, isPublished: false }
-    await book.put(contact)
-    this.#step('contact stored')
-    return contact
+    return { address, connId, link: shortLink, channelKey: PrivateKey.generate('ed25519'), isPublished: false }
   }
 
   /** Whether the card says what it is to say, and is not near its end. */

@@ -2,7 +2,7 @@ import type { CarriedEnvelope, CarrierParts, Carrying, NodeCarrier } from '@parl
 import { type AgentRecord, decodeEnvelope, type Envelope, encodeEnvelope, STATUS } from '@parley/acn/protocol'
 import type { Agent } from '@parley/agent'
 import { DecodeError } from '@parley/core/encoding'
-import { CardError } from '../card/index.ts'
+import { CardError, type SignedCard } from '../card/index.ts'
 import { ChannelError, type ChannelEvents, Channels, type ChannelsOptions } from '../channel/index.ts'
 import {
   CARD_ENVELOPE_PROTOCOL,
@@ -189,6 +189,16 @@ export class Gateway implements NodeCarrier {
   }
 
   /**
+   * Gives an agent of this node another contact address and channel key, with a card that names them, as after a theft:
+   * the old address is deleted, channels are closed and opened anew, what waits in them goes on.
+   * @returns the new card
+   * @throws ContactError: the contact before is in force; the signal's reason
+   */
+  renewContact(address: string, signal?: AbortSignal): Promise<SignedCard> {
+    return this.#contacts.renew(address, signal)
+  }
+
+  /**
    * Looks for a contact card, as it is done before a channel is opened.
    * @throws DirectoryError; the signal's reason
    */
@@ -362,6 +372,9 @@ export class Gateway implements NodeCarrier {
     })
     channels.on('closed', ({ local, peer, reason }) =>
       this.#log('info', `private channel of ${local} with ${peer} closed: ${reason}`),
+    )
+    channels.on('request', ({ local, peer, card }) =>
+      this.#log('info', `${peer} asks ${local} for a private channel (${card} card), and waits for an answer`),
     )
     channels.on('requestRefused', ({ local, peer, reason }) => {
       this.#refusals.count++

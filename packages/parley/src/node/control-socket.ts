@@ -23,7 +23,10 @@ export function controlSocketPath(dataFolder: string): string {
   return Buffer.byteLength(path) <= MAX_PATH ? path : join(tmpdir(), `parley-${userInfo().uid}-${name}.sock`)
 }
 
-/** Answers those who look at a running node from this machine: `GET /<name>?<query>` over a local socket of its owner's. */
+/**
+ * Answers those who look at a running node from this machine, `GET /<name>?<query>` over a local socket of its owner's,
+ * and does what they ask for: `POST`.
+ */
 export class ControlSocket {
   readonly #server: Server
 
@@ -34,14 +37,20 @@ export class ControlSocket {
   /**
    * Listens; a socket that a killed process left is taken over. Only one node may use the data folder: its stores see to
    * that, so this is called once they are open.
+   * @param actions what changes something
    * @throws the system's error when it cannot listen
    */
-  static async listen(dataFolder: string, handlers: ControlHandlers): Promise<ControlSocket> {
+  static async listen(
+    dataFolder: string,
+    handlers: ControlHandlers,
+    actions: ControlHandlers = {},
+  ): Promise<ControlSocket> {
     const path = controlSocketPath(dataFolder)
     if (process.platform !== 'win32') await rm(path, { force: true })
     const server = createServer({ requestTimeout: TIMEOUT, headersTimeout: TIMEOUT }, (asked, answer) => {
       const [name = '', query] = (asked.url ?? '').slice(1).split('?', 2)
-      const handler = asked.method === 'GET' && Object.hasOwn(handlers, name) ? handlers[name] : undefined
+      const named = asked.method === 'GET' ? handlers : asked.method === 'POST' ? actions : {}
+      const handler = Object.hasOwn(named, name) ? named[name] : undefined
       if (!handler) return void answer.writeHead(404).end()
       handler(new URLSearchParams(query)).then(
         (value) => answer.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value ?? null)),
@@ -71,23 +80,40 @@ export class ControlSocket {
   }
 }
 
+/** What goes with a question, or an order, to a running node. */
+export interface ControlCall {
+  readonly query?: Readonly<Record<string, string>>
+  /** ms; 10 s by default. */
+  readonly timeout?: number
+}
+
 /**
- * Asks the running node of a data folder; `timeout` in ms, 10 s by default.
+ * Asks the running node of a data folder.
  * @returns its answer; undefined when no node runs there
  * @throws the system's errors, and Error when the node cannot answer
  */
-export async function askNode(
+export function askNode(dataFolder: string, name: string, call: ControlCall = {}): Promise<unknown> {
+  return callNode('GET', dataFolder, name, call)
+}
+
+/**
+ * Has the running node of a data folder do something.
+ * @returns and throws as {@link askNode}
+ */
+export function tellNode(dataFolder: string, name: string, call: ControlCall = {}): Promise<unknown> {
+  return callNode('POST', dataFolder, name, call)
+}
+
+async function callNode(
+  method: 'GET' | 'POST',
   dataFolder: string,
   name: string,
-  {
-    query = {},
-    timeout = TIMEOUT,
-  }: { readonly query?: Readonly<Record<string, string>>; readonly timeout?: number } = {},
+  { query = {}, timeout = TIMEOUT }: ControlCall,
 ): Promise<unknown> {
   const socketPath = controlSocketPath(dataFolder)
   if (!(await isOwn(socketPath))) return undefined
   const path = `/${name}?${new URLSearchParams(query)}`
-  const asking = request({ socketPath, path, signal: AbortSignal.timeout(timeout) })
+  const asking = request({ method, socketPath, path, signal: AbortSignal.timeout(timeout) })
   try {
     const answered = once(asking, 'response')
     asking.end()

@@ -3,13 +3,17 @@ import type { AcnNode } from '@parley/acn/node'
 import { PeerKey } from '@parley/acn/record'
 import { Agent } from '@parley/agent'
 import { SmpRouter } from '@parley/smp/router'
+import type { Attachment } from '../card/index.ts'
+import type { CardSigner } from '../gateway/contacts.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { GatewayMaker } from '../gateway/gateway-maker.ts'
 import { IdentityFolder } from '../identity/identity-folder.ts'
 import type { LedgerIdentity } from '../identity/ledger-identity.ts'
+import { readAgentCard } from './agent-card.ts'
 import { controlHandlers } from './control-handlers.ts'
 import { ControlSocket } from './control-socket.ts'
 import { requestPolicyOf } from './gateway-options.ts'
+import { privateActions, privateHandlers } from './private-handlers.ts'
 import type { ParleySettings } from './settings.ts'
 import { type AcnStatus, identityStatus, type NodeStatus, PARLEY_VERSION, type SmpStatus } from './status.ts'
 import { firstLineOf, storePassphraseOf } from './store-passphrase.ts'
@@ -74,13 +78,16 @@ export class ParleyNode implements AsyncDisposable {
   static async start(options: ParleyNodeOptions, signal?: AbortSignal): Promise<ParleyNode> {
     const { settings } = options
     await using running = new AsyncDisposableStack()
+    const { agentCardFile } = settings.identity
+    // First, as to unlock takes its time.
+    const attachment = agentCardFile === undefined ? undefined : await readAgentCard(agentCardFile)
     const identities = await unlockIdentities(options)
     signal?.throwIfAborted()
     const router = settings.smp.router && running.use(await startRouter(options))
     const storePassphrase = await storePassphraseOf(settings)
     const agent = running.use(await openAgent(settings, storePassphrase, router))
     signal?.throwIfAborted()
-    const { acn, gateway } = await startAcn(options, { agent, identities, storePassphrase }, signal)
+    const { acn, gateway } = await startAcn(options, { agent, identities, attachment, storePassphrase }, signal)
     if (acn) running.defer(() => acn.stop())
     const parts = {
       identities,
@@ -117,7 +124,10 @@ export class ParleyNode implements AsyncDisposable {
         connected: connections.filter(({ state }) => state === 'connected').length,
       },
       private: this.settings.private,
-      ...(this.gateway && { channels: this.gateway.channels.list().slice(0, MAX_CHANNELS) }),
+      ...(this.gateway && {
+        channels: this.gateway.channels.list().slice(0, MAX_CHANNELS),
+        requests: this.gateway.channels.requests().length,
+      }),
       identities: await identityStatus(this.settings),
     }
   }
@@ -143,8 +153,12 @@ export class ParleyNode implements AsyncDisposable {
   async #serveControl({ log, settings }: ParleyNodeOptions): Promise<void> {
     try {
       const { acn, gateway } = this
-      const handlers = { status: () => this.status(), ...(acn && controlHandlers({ acn, gateway })) }
-      this.#running.use(await ControlSocket.listen(settings.paths.folder, handlers))
+      const handlers = {
+        status: () => this.status(),
+        ...(acn && controlHandlers({ acn, gateway })),
+        ...privateHandlers(gateway),
+      }
+      this.#running.use(await ControlSocket.listen(settings.paths.folder, handlers, privateActions(gateway)))
     } catch (error) {
       const { code = 'unknown' } = error as NodeJS.ErrnoException
       log?.('warning', `the control socket cannot be opened (${code}): \`parley status\` will not see this node`)
@@ -195,13 +209,16 @@ async function openAgent(
 
 async function startAcn(
   { settings, log }: ParleyNodeOptions,
-  parts: Pick<NodeParts, 'agent' | 'identities'> & { readonly storePassphrase: string | undefined },
+  parts: Pick<NodeParts, 'agent' | 'identities'> & {
+    readonly attachment: Attachment | undefined
+    readonly storePassphrase: string | undefined
+  },
   signal?: AbortSignal,
 ): Promise<{ acn?: AcnNode; gateway?: Gateway }> {
   if (!settings.acn) return {}
   // Loaded when a node is run: libp2p takes its time.
   const { AcnNode } = await import('@parley/acn/node')
-  const { agent, identities, storePassphrase: passphrase } = parts
+  const { agent, identities, attachment, storePassphrase: passphrase } = parts
   const { mode, lookup } = settings.private
   const isPrivate = mode !== 'off'
   const maker = new GatewayMaker(async () => ({
@@ -211,7 +228,7 @@ async function startAcn(
     mode: mode === 'require' ? 'require' : 'prefer',
     lookup,
     policy: requestPolicyOf(settings.private),
-    signers: new Map(identities.map((one) => [one.address, { sign: (text: Uint8Array) => one.sign(text) }])),
+    signers: new Map(identities.map((one) => [one.address, signerOf(one, attachment)])),
     ...(log && { log }),
   }))
   const { publicKeyHex } = new PeerKey(settings.acn.settings.peerKey)
@@ -227,6 +244,10 @@ async function startAcn(
   }
   const acn = await AcnNode.start(options, signal)
   return { acn, ...(maker.gateway && { gateway: maker.gateway }) }
+}
+
+function signerOf(identity: LedgerIdentity, attachment: Attachment | undefined): CardSigner {
+  return { sign: (text) => identity.sign(text), ...(attachment && { attachment }) }
 }
 
 async function acnStatus(acn: AcnNode, { acn: settings }: ParleySettings): Promise<AcnStatus> {

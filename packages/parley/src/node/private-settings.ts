@@ -11,7 +11,7 @@ export interface PrivateSettings {
   readonly lookup: 'private' | 'required' | 'direct'
   /** Who may open a channel to an agent of this node. */
   readonly policy: 'everyone' | 'allow' | 'ask'
-  /** Ledger addresses, for `allow`. */
+  /** Ledger addresses: for `allow` those that may, for `ask` those that are not asked about. */
   readonly allow: readonly string[]
 }
 
@@ -105,7 +105,9 @@ export function smpServersOf(name: string, value: unknown): readonly string[] {
 function privateOf(table: TomlTable): PrivateSettings {
   const allow = listOf('private.allow', table.allow)
   const policy = choiceOf('private.policy', table.policy, ['everyone', 'allow', 'ask'])
-  if (allow.length > 0 && policy !== 'allow') throw new SettingsError('private.allow', 'needs policy = "allow"')
+  if (allow.length > 0 && policy === 'everyone') {
+    throw new SettingsError('private.allow', 'needs policy = "allow" or "ask"')
+  }
   return {
     mode: choiceOf('private.mode', table.mode, MODES),
     lookup: choiceOf('private.lookup', table.lookup, LOOKUPS),

@@ -36,11 +36,12 @@ delegate = "127.0.0.1:11000"            # service for agents; left out: none
 [private]
 mode = "prefer"                         # "require": never the plain way; "off": always the plain way
 lookup = "private"                      # who asks for a card is hidden when it can be; "required": always; "direct": never
-policy = "everyone"                     # who may open a channel: "allow": those listed; "ask": the application is asked
+policy = "everyone"                     # who may open a channel: "allow": those listed; "ask": \`parley requests\` answers
 # allow = ["fetch1…", "0x…"]
 
 # Ledger identities of this node (\`parley id\`).
 [identity]
 # use = ["alice"]                       # names; their keys are unlocked at the start, to sign contact cards
 # passphrase_file = "id.passphrase"     # else PARLEY_PASSPHRASE
+# agent_card = "agent-card.json"        # A2A agent card, or other JSON, that goes with their contact cards; 8 KiB at most
 `

@@ -39,6 +39,8 @@ export interface ParleySettings {
     /** Names of the identities that this node uses. */
     readonly use: readonly string[]
     readonly passphraseFile?: string
+    /** JSON that goes with their contact cards: `readAgentCard`. */
+    readonly agentCardFile?: string
   }
 }
 
@@ -88,9 +90,14 @@ export async function readSettings(paths: DataPaths): Promise<ParleySettings> {
     return text === undefined ? undefined : path(text)
   }
   const data = tableOf('data', toml.data, ['folder', 'passphrase_file'])
-  const identity = tableOf('identity', toml.identity, ['use', 'passphrase_file'])
+  const identity = tableOf('identity', toml.identity, ['use', 'passphrase_file', 'agent_card'])
   const storePassphraseFile = optionalPath('data.passphrase_file', data.passphrase_file)
   const passphraseFile = optionalPath('identity.passphrase_file', identity.passphrase_file)
+  const agentCardFile = optionalPath('identity.agent_card', identity.agent_card)
+  const use = listOf('identity.use', identity.use)
+  if (agentCardFile !== undefined && use.length === 0) {
+    throw new SettingsError('identity.agent_card', 'needs identity.use: it goes with the contact cards of those')
+  }
   const smp = readSmp(tableOf('smp', toml.smp, SMP_KEYS), path)
   const acn = await readAcn(toml, paths, path)
   return {
@@ -101,8 +108,9 @@ export async function readSettings(paths: DataPaths): Promise<ParleySettings> {
     ...(acn && { acn }),
     private: readPrivate(toml.private),
     identity: {
-      use: listOf('identity.use', identity.use),
+      use,
       ...(passphraseFile !== undefined && { passphraseFile }),
+      ...(agentCardFile !== undefined && { agentCardFile }),
     },
   }
 }

@@ -71,6 +71,8 @@ export interface NodeStatus {
   readonly private: PrivateSettings
   /** Private channels, 1,000 at most; while it runs. */
   readonly channels?: readonly ChannelSummary[]
+  /** Requests for a channel that wait for `parley requests`; while it runs. */
+  readonly requests?: number
   readonly identities: readonly IdentityStatus[]
 }
 

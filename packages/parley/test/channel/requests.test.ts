@@ -5,7 +5,7 @@ import { PrivateKey } from '@parley/core/crypto'
 import { encodeSignedCard } from '../../src/card/index.ts'
 import type { ChannelLimits, RequestRefusal } from '../../src/channel/index.ts'
 import { encodeChannelRequest, signChannelRequest } from '../../src/channel/protocol/index.ts'
-import { allDelivered, Identity, type TestNodeOptions, World } from './fixture.ts'
+import { allDelivered, Identity, orderedIdentities, type TestNodeOptions, World } from './fixture.ts'
 import { RawPeer, RawRequester } from './raw-peer.ts'
 
 const HOUR = 3_600_000
@@ -163,14 +163,78 @@ describe('requests for a channel', { concurrency: 2 }, () => {
     await Promise.all([a.expect('opened'), node.expect('opened')])
   })
 
+  it('that wait are listed, and answered by whoever was not there when they came', async () => {
+    await using world = new World()
+    // Counted once: what the agent repeats after a restart takes nothing of the limits.
+    const limits: { requestsInAll: ReturnType<typeof rate>; requestsPerAddress: ReturnType<typeof rate> } = {
+      requestsInAll: rate(3),
+      requestsPerAddress: rate(1),
+    }
+    const { node, raw, router } = await start(world, { policy: { mode: 'ask' }, limits })
+    const before = Date.now()
+    const strangers = ['stranger 1', 'stranger 2'].map((name) => new Identity(name))
+    for (const stranger of strangers) {
+      const signed = await stranger.card(raw.contactLink)
+      await raw.request(node, raw.requestInfo(node, { signed, key: stranger.channelKey }))
+      await node.expect('request', { peer: stranger.address })
+    }
+    const a = await world.node(new Identity('friend'), router)
+    await a.open(node)
+    await node.expect('request', { peer: a.address })
+    const addresses = [...strangers.map(({ address }) => address), a.address]
+    const listed = () => node.channels.requests()
+    assert.deepEqual(
+      listed().map(({ local, peer, card }) => [local, peer, card]),
+      addresses.map((peer) => [node.address, peer, 'ledger']),
+    )
+    const times = listed().map(({ since }) => since)
+    assert.ok(times.every((since) => since >= before && since <= Date.now()))
+    limits.requestsInAll = rate(0)
+    limits.requestsPerAddress = rate(0)
+    await node.restart()
+    for (const peer of addresses) await node.expect('request', { peer })
+    assert.deepEqual(
+      listed().map(({ since }) => since),
+      times,
+    )
+    const [first = '', second = ''] = addresses
+    assert.equal(await node.channels.answerRequest(node.address, first, 'refuse'), true)
+    assert.equal((await node.expect('requestRefused')).reason, 'NOT_ALLOWED')
+    assert.equal(await node.channels.answerRequest(node.address, first, 'accept'), false)
+    assert.equal(await node.channels.answerRequest(node.address, a.address, 'accept'), true)
+    await Promise.all([a.expect('opened'), node.expect('opened')])
+    assert.deepEqual(
+      listed().map(({ peer }) => peer),
+      [second],
+    )
+    // What was refused does not come back.
+    await node.restart()
+    await node.expect('request', { peer: second })
+    assert.equal(listed().length, 1)
+    await node.channels.removeLocal(node.address, 'refused')
+    assert.deepEqual(listed(), [])
+  })
+
+  it('that wait are over when there is a channel by a request of one’s own', async () => {
+    await using world = new World()
+    const router = await world.router()
+    // Its own has precedence.
+    const [first, second] = orderedIdentities()
+    const node = await world.node(first, router, { policy: { mode: 'ask' } })
+    const a = await world.node(second, router)
+    await a.open(node)
+    await node.expect('request')
+    await node.open(a)
+    await Promise.all([a.expect('opened'), node.expect('opened')])
+    assert.deepEqual(node.channels.requests(), [])
+  })
+
   it('are limited for an address, which takes nothing from others', async () => {
     await using world = new World()
     const { node, raw, router } = await start(world, { limits: { requestsPerAddress: rate(2) } })
     for (let i = 0; i < 4; i++) await raw.request(node, raw.requestInfo(node))
     const peer = raw.identity.address
-    for (let i = 0; i < 2; i++) {
-      assert.deepEqual(await node.expect('requestRefused'), { local: node.address, peer, reason: 'RATE' })
-    }
+    for (let i = 0; i < 2; i++) await node.expect('requestRefused', { local: node.address, peer, reason: 'RATE' })
     const a = await world.node(new Identity('friend'), router)
     await a.open(node)
     await a.expect('opened')

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
-import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { type TestContext, test } from 'node:test'
-import { World } from '../gateway/world.ts'
-import { type Finished, finish, runParley, startParley } from './parley-process.ts'
+import { test } from 'node:test'
+import { until, World } from '../gateway/world.ts'
+import { RunningParley, runParley } from './parley-process.ts'
 
 /** An identity in a data folder of its own. */
 interface Person {
@@ -26,37 +24,6 @@ async function person(world: World, name: string, ledger: string): Promise<Perso
   return { address: JSON.parse(made.stdout).address, as, data }
 }
 
-/** A program whose lines are read one by one. */
-class Running {
-  readonly child: ChildProcessWithoutNullStreams
-  readonly ended: Promise<Finished>
-  readonly #lines: AsyncIterator<string>
-
-  constructor(t: TestContext, args: readonly string[]) {
-    this.child = startParley(args)
-    t.after(() => this.child.kill('SIGKILL'))
-    this.#lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]()
-    this.ended = finish(this.child)
-  }
-
-  async line(): Promise<string> {
-    const { value, done } = await this.#lines.next()
-    if (done) throw new Error(`the program ended: ${(await this.ended).stderr}`)
-    return value
-  }
-
-  async until(wanted: string): Promise<string[]> {
-    const lines: string[] = []
-    for (let line = await this.line(); line !== wanted; line = await this.line()) lines.push(line)
-    return lines
-  }
-
-  async stop(): Promise<Finished> {
-    this.child.kill('SIGTERM')
-    return this.ended
-  }
-}
-
 test('a message is sent to an address in private, waits for who is away, and is traced', async (t) => {
   await using world = await World.make()
   const [routerA, routerB] = [await world.router('a'), await world.router('b')]
@@ -65,7 +32,7 @@ test('a message is sent to an address in private, waits for who is away, and is 
   const bob = await person(world, 'bob', 'fetchai')
   const [atA, atB] = [routerA, routerB].map((router) => ['--entry', peer.multiaddr, '--smp', router.address])
   assert.ok(atA && atB)
-  const listening = new Running(t, ['listen', '--jsonl', ...bob.as, ...atB])
+  const listening = new RunningParley(t, ['listen', '--jsonl', ...bob.as, ...atB])
   const send = (text: string, ...rest: string[]) =>
     runParley(['send', bob.address, text, ...alice.as, ...atA, '--unlisted', ...rest])
   const first = await send('hello Bob', '--wait')
@@ -100,7 +67,7 @@ test('a message is sent to an address in private, waits for who is away, and is 
   assert.match(failing.stderr, /the command ended with 3/)
   // What the command did not take comes again.
   const command = `{ cat; echo " $PARLEY_FROM $PARLEY_WAY $PARLEY_ID"; } > ${out}; echo done`
-  const again = new Running(t, ['listen', '--exec', command, ...bob.as, ...atB])
+  const again = new RunningParley(t, ['listen', '--exec', command, ...bob.as, ...atB])
   await again.until('done')
   assert.equal(await readFile(out, 'utf8'), `are you there? ${alice.address} private ${sent.id}\n`)
   assert.equal((await again.stop()).code, 0)
@@ -119,17 +86,17 @@ test('a node keeps what comes for its identities; those attach to it, and what i
     ...['[identity]', 'use = ["bob"]', `passphrase_file = "${passphrase}"`],
   ]
   await writeFile(join(bob.data, 'parley.toml'), lines.join('\n'))
-  const node = new Running(t, ['up', '--data', bob.data])
+  const node = new RunningParley(t, ['up', '--data', bob.data])
   await node.until('ready')
 
   const at = ['--entry', peer.multiaddr, '--smp', router.address]
-  const talk = new Running(t, ['talk', bob.address, ...alice.as, ...at])
+  const talk = new RunningParley(t, ['talk', bob.address, ...alice.as, ...at])
   assert.equal(await talk.line(), `You are ${alice.address}.`)
   assert.match(await talk.line(), /^Found .*, by its own word\.$/)
   talk.child.stdin.write('hello Bob\n')
   await talk.until('✓ hello Bob')
 
-  const listening = new Running(t, ['listen', ...bob.as])
+  const listening = new RunningParley(t, ['listen', ...bob.as])
   assert.equal(await listening.line(), `${alice.address}: hello Bob`)
   await talk.until('✓✓ hello Bob')
   // Beside the one who listens.
@@ -154,6 +121,16 @@ test('a node keeps what comes for its identities; those attach to it, and what i
       [bob.address, 'private', 'delivered'],
     ],
   )
+  // As after a theft.
+  const renewed = await runParley(['id', 'renew-contact', 'bob', '--data', bob.data])
+  assert.equal(renewed.code, 0, renewed.stderr)
+  const { address, state, contactLink } = JSON.parse(renewed.stdout)
+  assert.deepEqual([address, state], [bob.address, 'valid'])
+  const again = await runParley(['id', 'renew-contact', bob.address, '--data', bob.data])
+  assert.notEqual(JSON.parse(again.stdout).contactLink, contactLink)
+  const unknown = await runParley(['id', 'renew-contact', alice.address, '--data', bob.data])
+  assert.equal(unknown.code, 1)
+  assert.match(unknown.stderr, /no agent of this node has the address/)
   const strict = await runParley(['send', alice.address, 'x', '--private', 'require', ...bob.as])
   assert.equal(strict.code, 1)
   assert.match(strict.stderr, /private\.mode = "prefer"/)
@@ -174,11 +151,55 @@ test('what cannot be is said in words', async () => {
     [1, /no identity bob/, ['listen', '--identity', 'bob', ...as]],
     [2, /--jsonl or --exec/, ['listen', '--jsonl', '--exec', 'true', ...as]],
     [1, /no store in/, ['trace', to, '--data', data]],
+    [1, /no node runs on/, ['id', 'renew-contact', 'alice', '--data', data]],
+    [1, /no node runs on/, ['id', 'find', to, '--data', data]],
+    [2, /not a ledger address/, ['id', 'find', 'alice', '--data', data]],
     [1, /no identity in/, ['listen', '--data', join(data, 'nothing')]],
   ]
   for (const [code, said, args] of cases) {
     const { stderr, ...ended } = await runParley(args)
     assert.equal(ended.code, code, `${args.join(' ')}: ${stderr}`)
     assert.match(stderr, said)
+  }
+})
+
+test('an agent card goes with the contact card, is read again at each start, and is found by others', async (t) => {
+  await using world = await World.make()
+  const router = await world.router()
+  const peer = await world.peer(router)
+  const bob = await person(world, 'bob', 'fetchai')
+  const [alice, other] = [await person(world, 'alice', 'ethereum'), await person(world, 'other', 'cosmos')]
+  const lines = [
+    ...['[smp]', 'on = false', `servers = ["${router.address}"]`],
+    ...['[acn]', 'listen = "127.0.0.1:0"', `entry_peers = ["${peer.multiaddr}"]`],
+    ...['[private]', 'lookup = "direct"'],
+  ]
+  const identity = ['[identity]', 'use = ["bob"]', `passphrase_file = "${bob.as.at(-1)}"`, 'agent_card = "card.json"']
+  await writeFile(join(bob.data, 'parley.toml'), [...lines, ...identity].join('\n'))
+  await writeFile(join(other.data, 'parley.toml'), lines.join('\n'))
+  const find = () => runParley(['id', 'find', bob.address, '--data', other.data])
+  let before = 0
+  for (const name of ['Bob', 'Robert']) {
+    const card = { name, skills: ['talk'], url: 'https://bob.example.org' }
+    await writeFile(join(bob.data, 'card.json'), JSON.stringify(card, undefined, 2))
+    // Anew each time, as what was found is believed for a while.
+    const looking = new RunningParley(t, ['up', '--data', other.data])
+    await looking.until('ready')
+    const node = new RunningParley(t, ['up', '--data', bob.data])
+    await node.until('ready')
+    let found = await find()
+    await until(`found ${name}`, async () => {
+      if (found.code !== 0) found = await find()
+      return found.code === 0
+    })
+    const { kind, sequence, attachment } = JSON.parse(found.stdout)
+    assert.deepEqual([kind, attachment.type, attachment.content], ['ledger', 'application/json', card])
+    assert.ok(sequence > before)
+    before = sequence
+    const nobody = await runParley(['id', 'find', alice.address, '--data', other.data])
+    assert.equal(nobody.code, 1)
+    assert.match(nobody.stderr, /no contact card of \S+ was found/)
+    assert.equal((await node.stop()).code, 0)
+    assert.equal((await looking.stop()).code, 0)
   }
 })

@@ -1,6 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 /** The program as users start it. */
@@ -55,4 +56,35 @@ export async function finish(child: ChildProcessWithoutNullStreams): Promise<Fin
 export async function firstLine(child: ChildProcessWithoutNullStreams): Promise<string> {
   for await (const line of createInterface({ input: child.stdout })) return line
   throw new Error('the program ended without a line')
+}
+
+/** A program whose lines are read one by one; killed after the test when it still runs. */
+export class RunningParley {
+  readonly child: ChildProcessWithoutNullStreams
+  readonly ended: Promise<Finished>
+  readonly #lines: AsyncIterator<string>
+
+  constructor(t: TestContext, args: readonly string[]) {
+    this.child = startParley(args)
+    t.after(() => this.child.kill('SIGKILL'))
+    this.#lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]()
+    this.ended = finish(this.child)
+  }
+
+  async line(): Promise<string> {
+    const { value, done } = await this.#lines.next()
+    if (done) throw new Error(`the program ended: ${(await this.ended).stderr}`)
+    return value
+  }
+
+  async until(wanted: string): Promise<string[]> {
+    const lines: string[] = []
+    for (let line = await this.line(); line !== wanted; line = await this.line()) lines.push(line)
+    return lines
+  }
+
+  async stop(): Promise<Finished> {
+    this.child.kill('SIGTERM')
+    return this.ended
+  }
 }

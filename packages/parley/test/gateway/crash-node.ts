@@ -8,12 +8,15 @@ import { keyOf } from './world.ts'
 
 /**
  * A peer with a gateway and an agent in a process of its own, which kills itself at a step of making the agent's contact,
- * or of forgetting it. Arguments: folder, router, step or `-`. Says what it has in a line of JSON when all is made.
+ * of forgetting it, or, with `renew` as the last argument, of renewing it. Arguments: folder, router, step or `-`. Says
+ * what it has in a line of JSON when all is made, and again when it is renewed.
  */
-const [folder = '', router = '', step = '-'] = process.argv.slice(2)
+const [folder = '', router = '', step = '-', order] = process.argv.slice(2)
 const ledger = ledgerOf('ethereum')
 if (!ledger) throw new Error('no ledger')
 
+/** Steps are counted once there is a contact, when it is to be renewed. */
+let isCounting = order !== 'renew'
 const agent = await Agent.open({ store: `${folder}/agent.db`, servers: [router], config: { kemPoolSize: 1 } })
 let gateway: Gateway | undefined
 const node = await AcnNode.start({
@@ -33,7 +36,7 @@ const node = await AcnNode.start({
         mode: 'prefer',
         lookup: 'direct',
         onStep: (done) => {
-          if (done === step) process.kill(process.pid, 'SIGKILL')
+          if (isCounting && done === step) process.kill(process.pid, 'SIGKILL')
         },
       },
       parts,
@@ -45,17 +48,29 @@ const identity = identityFromKey(ledger, keyOf('agent'))
 const record = await identity.recordFor(node.key.publicKeyHex)
 const client = await AcnClient.connect({ entries: [new NodeEntry({ handler: node.router, record })] })
 await gateway?.whenReady(identity.address, 60_000)
-const signed = gateway?.cardOf(identity.address)
 const contacts = async () => (await agent.listConnections()).filter(({ mode }) => mode === 'contact').length
-// What a crash has left is deleted meanwhile.
-for (let i = 0; (await contacts()) > 1 && i < 1000; i++) await new Promise((resolve) => setTimeout(resolve, 5))
-const found = await gateway?.directory.find(identity.address, { privacy: 'direct', fresh: true })
-const line = {
-  contacts: await contacts(),
-  card: signed && Buffer.from(encodeSignedCard(signed)).toString('hex'),
-  served: found && Buffer.from(encodeSignedCard(found.card.signed)).toString('hex'),
+
+async function tell(): Promise<void> {
+  // What a crash has left is deleted meanwhile.
+  for (let i = 0; (await contacts()) > 1 && i < 1000; i++) await new Promise((resolve) => setTimeout(resolve, 5))
+  const signed = gateway?.cardOf(identity.address)
+  const found = await gateway?.directory.find(identity.address, { privacy: 'direct', fresh: true })
+  const link = await agent.readShortLink(signed?.card.contactLink ?? '')
+  const line = {
+    contacts: await contacts(),
+    card: signed && Buffer.from(encodeSignedCard(signed)).toString('hex'),
+    linked: Buffer.from(link.userData).toString('hex'),
+    served: found && Buffer.from(encodeSignedCard(found.card.signed)).toString('hex'),
+  }
+  process.stdout.write(`${JSON.stringify(line)}\n`)
 }
-process.stdout.write(`${JSON.stringify(line)}\n`)
+
+await tell()
+if (order === 'renew') {
+  isCounting = true
+  await gateway?.renewContact(identity.address)
+  await tell()
+}
 if (step === 'contact forgotten') {
   gateway?.onMoved(identity.address)
   await new Promise((resolve) => setTimeout(resolve, 60_000))

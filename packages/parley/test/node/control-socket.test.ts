@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { askNode, ControlSocket, controlSocketPath } from '../../src/node/control-socket.ts'
+import { askNode, ControlSocket, controlSocketPath, tellNode } from '../../src/node/control-socket.ts'
 
 async function folderOf(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'parley-control-'))
@@ -35,6 +35,16 @@ test('a question may have words with it', async (t) => {
   const of = 'fetch1… & /?#=ü'
   assert.equal(await askNode(folder, 'echo', { query: { of } }), of)
   assert.equal(await askNode(folder, 'echo'), null)
+})
+
+test('what is asked changes nothing: what is to be done is told', async (t) => {
+  const folder = await folderOf(t)
+  assert.equal(await tellNode(folder, 'renew'), undefined)
+  const actions = { renew: async (query: URLSearchParams) => [...query.keys()] }
+  await using _socket = await ControlSocket.listen(folder, { status: async () => 'here' }, actions)
+  assert.deepEqual(await tellNode(folder, 'renew', { query: { address: 'x' } }), ['address'])
+  await assert.rejects(askNode(folder, 'renew'))
+  await assert.rejects(tellNode(folder, 'status'))
 })
 
 test('what a killed process left is taken over, and answers nobody before', async (t) => {

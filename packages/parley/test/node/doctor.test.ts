@@ -197,3 +197,19 @@ test('an old Node', () => {
   assert.equal(checkNode('22.1.0').outcome, 'failed')
   assert.equal(checkNode().outcome, 'ok')
 })
+
+test('an agent card that the node would not start with', async (t) => {
+  const paths = await nodeFolder(t, '[acn]', 'on = false', '[identity]', 'use = ["alice"]', 'agent_card = "card.json"')
+  const [ledger] = LEDGERS
+  assert.ok(ledger)
+  await new IdentityFolder(paths.identities).create('alice', ledger, 'correct horse')
+  const card = async () => (await examine({ paths })).find(({ name }) => name === 'agent card')
+  assert.equal((await card())?.outcome, 'failed')
+  const file = join(paths.folder, 'card.json')
+  await writeFile(file, 'secretsecret')
+  const damaged = await card()
+  assert.equal(damaged?.outcome, 'failed')
+  assert.ok(!damaged.found.includes('secret'))
+  await writeFile(file, '{"name":"Alice"}')
+  assert.equal((await card())?.outcome, 'ok')
+})

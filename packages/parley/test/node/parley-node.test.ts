@@ -128,6 +128,25 @@ test('the identities that it uses are unlocked at the start', async (t) => {
   assert.deepEqual((await stoppedStatus(settings)).identities, identities)
 })
 
+test('an agent card is checked at the start', async (t) => {
+  const settings = await settingsOf(t, ...FREE_PORTS, '[identity]', 'use = ["alice"]', 'agent_card = "card.json"')
+  const refused: readonly (readonly [contents: string | undefined, reason: RegExp])[] = [
+    [undefined, /cannot be read: ENOENT/],
+    ['', /no JSON object/],
+    ['{"name":"secretsecret"', /no JSON object/],
+    ['["secretsecret"]', /no JSON object/],
+    [JSON.stringify({ name: 'x'.repeat(8192) }), /has 8203 bytes; at most 8192/],
+  ]
+  for (const [contents, reason] of refused) {
+    if (contents !== undefined) await writeFile(join(settings.paths.folder, 'card.json'), contents)
+    await assert.rejects(ParleyNode.start({ settings, passphrase: async () => 'unused' }), (error) => {
+      assert.ok(error instanceof SettingsError && error.key === 'identity.agent_card', `${error}`)
+      assert.match(error.message, reason)
+      return !error.message.includes('secretsecret')
+    })
+  }
+})
+
 test('passphrase and password of files: the agent’s database is encrypted, the router asks for the password', async (t) => {
   const settings = await settingsOf(
     t,

@@ -59,7 +59,11 @@ test('every commented key of a first configuration is one that is understood', a
   assert.deepEqual(settings.smp.servers, [SERVER])
   assert.equal(settings.smp.router?.passwordFile, join(data, 'smp.password'))
   assert.equal(settings.storePassphraseFile, join(data, 'data.passphrase'))
-  assert.deepEqual(settings.identity, { use: ['alice'], passphraseFile: join(data, 'id.passphrase') })
+  assert.deepEqual(settings.identity, {
+    use: ['alice'],
+    passphraseFile: join(data, 'id.passphrase'),
+    agentCardFile: join(data, 'agent-card.json'),
+  })
   assert.deepEqual(settings.acn?.settings.mailbox, { host: '127.0.0.1', port: 8888 })
   assert.equal(settings.private.allow.length, 2)
 })
@@ -77,6 +81,12 @@ test('parts can be off, and data be elsewhere', async (t) => {
   const beside = await locateData({ config }, NOWHERE)
   assert.deepEqual([beside.folder, beside.config], [join(folder, 'elsewhere'), config])
   assert.equal((await locateData({}, NOWHERE)).folder, NOWHERE)
+})
+
+test('who may open a channel: those who are listed need not be asked about', async (t) => {
+  const lines = ['[private]', 'policy = "ask"', 'allow = ["fetch1x"]']
+  const { private: settings } = await read(await folderOf(t), ...lines)
+  assert.deepEqual([settings.policy, settings.allow], ['ask', ['fetch1x']])
 })
 
 test('what makes no sense is told by its key, without its value', async (t) => {
@@ -99,6 +109,7 @@ test('what makes no sense is told by its key, without its value', async (t) => {
     ['private.lookup', '[private]', 'lookup = "secretsecret"'],
     ['private.allow', '[private]', 'allow = ["secretsecret"]'],
     ['identity.use', '[identity]', 'use = "secretsecret"'],
+    ['identity.agent_card', '[identity]', 'agent_card = "secretsecret"'],
     ['data.passphrase_file', '[data]', 'passphrase_file = 7'],
   ]
   for (const [key, ...lines] of cases) {

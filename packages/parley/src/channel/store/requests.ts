@@ -6,6 +6,11 @@ export function isReplayed(db: Db, digest: Uint8Array, invId: string): boolean {
   return known !== undefined && known.inv_id !== invId
 }
 
+/** True when this request itself came before. */
+export function isRemembered(db: Db, digest: Uint8Array, invId: string): boolean {
+  return db.get('SELECT 1 FROM requests WHERE digest = ? AND inv_id = ?', digest, invId) !== undefined
+}
+
 /**
  * Remembers a request by its signature.
  * @returns false when another request with the same signature came before

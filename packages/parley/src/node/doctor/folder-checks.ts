@@ -5,8 +5,10 @@ import { PeerKey } from '@parley/acn/record'
 import { DATABASE_FILE as ACN_FILE } from '@parley/acn/store'
 import { gatewayFiles } from '../../gateway/gateway-files.ts'
 import { IdentityFolder } from '../../identity/identity-folder.ts'
+import { readAgentCard } from '../agent-card.ts'
 import type { DataPaths } from '../data-folder.ts'
 import type { ParleySettings } from '../settings.ts'
+import { SettingsError } from '../toml-values.ts'
 import { type CheckResult, codeOf, failed, ok, warning } from './check.ts'
 
 const DAY = 24 * 3_600_000
@@ -51,6 +53,8 @@ export async function checkKeys(settings: ParleySettings, now: number = Date.now
   if (settings.smp.router) results.push(await checkRouterKeys(settings.paths.router, now))
   results.push(await checkIdentities(settings))
   for (const file of passphraseFiles(settings)) results.push(await checkPassphraseFile(file))
+  const { agentCardFile } = settings.identity
+  if (agentCardFile !== undefined) results.push(await checkAgentCard(agentCardFile))
   return results
 }
 
@@ -108,6 +112,17 @@ async function checkPassphraseFile(file: string): Promise<CheckResult> {
     return line === '' ? failed(name, `${file} has nothing in its first line`, advice) : ok(name, file)
   } catch (error) {
     return failed(name, `${file}: ${codeOf(error)}`, advice)
+  }
+}
+
+async function checkAgentCard(file: string): Promise<CheckResult> {
+  const name = 'agent card'
+  try {
+    await readAgentCard(file)
+    return ok(name, file)
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error
+    return failed(name, error.message, 'mend the file, or change identity.agent_card')
   }
 }
 

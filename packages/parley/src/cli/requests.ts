@@ -1,0 +1,95 @@
+import { readLedgerAddress } from '@parley/acn/record'
+import type { Command } from 'commander'
+import type { ChannelRequestSummary } from '../channel/index.ts'
+import { askNode, tellNode } from '../node/control-socket.ts'
+import type { RequestAnswered } from '../node/private-handlers.ts'
+import { CliError, EXIT } from './exit-codes.ts'
+import { locateNode, type NodeOptions, nodeCommand } from './node-options.ts'
+import { printLine, type Terminal } from './terminal.ts'
+
+/** What is said where nothing goes in private. */
+export const NOTHING_PRIVATE =
+  'the node that runs here sends nothing in private: private.mode, [acn] on, or no SMP router'
+
+interface AnswerOptions extends NodeOptions {
+  readonly as?: string
+}
+
+/** Adds `parley requests` and what belongs to it. */
+export function addRequestsCommand(program: Command, terminal: Terminal): void {
+  const requests = nodeCommand(program, 'requests', 'Show who asks for a private channel and waits for an answer')
+    .option('--json', 'as JSON')
+    .addHelpText('after', HELP)
+    .action(async (options: NodeOptions & { readonly json?: true }) => {
+      const waiting = await requestsOf(options)
+      if (options.json) return printLine(terminal.output, JSON.stringify(waiting.map(readable), undefined, 2))
+      for (const request of waiting) await printLine(terminal.output, lineOf(request))
+    })
+  const words = { accept: 'Let somebody open a private channel', refuse: 'Refuse, of which the other is not told' }
+  for (const answer of ['accept', 'refuse'] as const) {
+    nodeCommand(requests, answer, words[answer])
+      .argument('<address>', 'ledger address of whoever asks')
+      .option('--as <address>', 'agent of this node that is asked, when the other has asked several')
+      .action(async (address: string, options: AnswerOptions) => {
+        const { local, peer } = await answerRequest(address, answer, options)
+        const done = answer === 'accept' ? 'may open a channel with' : 'is refused a channel with'
+        await printLine(terminal.output, `${peer} ${done} ${local}`)
+      })
+  }
+}
+
+const HELP = `
+With policy = "ask" in parley.toml a request for a private channel waits here, also over restarts.
+
+Examples:
+  $ parley requests --data ./node
+  $ parley requests accept fetch1… --data ./node`
+
+async function requestsOf(options: NodeOptions): Promise<readonly ChannelRequestSummary[]> {
+  const { folder } = await locateNode(options)
+  const told = await askNode(folder, 'requests')
+  if (told === undefined) throw notRunning(folder)
+  if (told === null) throw new CliError(NOTHING_PRIVATE)
+  return told as ChannelRequestSummary[]
+}
+
+async function answerRequest(address: string, answer: 'accept' | 'refuse', options: AnswerOptions) {
+  const peer = addressOf(address)
+  const local = options.as === undefined ? undefined : addressOf(options.as)
+  const { folder } = await locateNode(options)
+  const query = { peer, answer, ...(local !== undefined && { local }) }
+  const told = (await tellNode(folder, 'answer-request', { query })) as RequestAnswered | undefined
+  switch (told?.outcome) {
+    case undefined:
+      throw notRunning(folder)
+    case 'off':
+      throw new CliError(NOTHING_PRIVATE)
+    case 'none':
+      throw new CliError(`no request of ${peer}${local === undefined ? '' : ` to ${local}`} waits`)
+    case 'several':
+      throw new CliError(`it has asked several: --as ${told.locals.join(' or ')}`, EXIT.malformed)
+    case 'answered':
+      return told
+  }
+}
+
+/** Only a running node can do what is wanted. */
+export function notRunning(folder: string): CliError {
+  return new CliError(`no node runs on ${folder}: start it (\`parley up\`), and try again`)
+}
+
+function addressOf(text: string): string {
+  const address = readLedgerAddress(text)
+  if (address === undefined) throw new CliError(`${text} is not a ledger address`, EXIT.malformed)
+  return address
+}
+
+function readable({ since, ...request }: ChannelRequestSummary) {
+  return { ...request, since: new Date(since).toISOString() }
+}
+
+function lineOf(request: ChannelRequestSummary): string {
+  const { local, peer, card, since } = readable(request)
+  const sure = card === 'ledger' ? 'ledger-signed card' : 'represented card'
+  return `${since} ${peer} asks ${local} (${sure})`
+}
