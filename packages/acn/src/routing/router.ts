@@ -157,6 +157,11 @@ export class AcnRouter implements EntranceHandler {
     return this.#admission.count
   }
 
+  /** Agents of this node's entrances, attached or away, that have not gone to another peer. */
+  get agentsHere(): number {
+    return this.#agents.addresses.filter((address) => this.isRegistered(address)).length
+  }
+
   /** Relay clients that are registered. */
   get relayClients(): number {
     return this.#agents.relayClients

@@ -252,7 +252,7 @@ function signerOf(identity: LedgerIdentity, attachment: Attachment | undefined):
 
 async function acnStatus(acn: AcnNode, { acn: settings }: ParleySettings): Promise<AcnStatus> {
   const { host, router } = acn
-  const { registrations, notDelivered } = await acn.store.count()
+  const { notDelivered } = await acn.store.count()
   const { multiaddr, delegatePort, mailboxPort, monitoringPort } = acn
   const entryPeers = settings?.settings.entryPeers.length ?? 0
   return {
@@ -261,7 +261,7 @@ async function acnStatus(acn: AcnNode, { acn: settings }: ParleySettings): Promi
     ...(multiaddr !== undefined && { multiaddr }),
     entryPeers: { configured: entryPeers, connected: host.connectedEntryPeers.length },
     connectedPeers: host.connectedPeers.length,
-    agents: registrations,
+    agents: router.agentsHere,
     waiting: router.waiting,
     notDelivered,
     ...(delegatePort !== undefined && { delegatePort }),

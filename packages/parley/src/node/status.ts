@@ -40,7 +40,7 @@ export interface AcnStatus {
   readonly multiaddr?: string
   readonly entryPeers: { readonly configured: number; readonly connected?: number }
   readonly connectedPeers?: number
-  /** Agents that are registered. */
+  /** Agents that are registered here, attached or away. */
   readonly agents?: number
   /** Envelopes that wait for their agents or a way. */
   readonly waiting?: number
