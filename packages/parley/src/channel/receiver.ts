@@ -64,7 +64,7 @@ export class Receiver {
     const after = () => {
       for (const told of tell) told()
       this.give()
-      this.#sender.kick()
+      if (this.#sender.isDue(link)) this.#sender.kick()
       if (message.number !== undefined) this.#sender.scheduleAck(link)
     }
     return { violation: false, after }

@@ -111,6 +111,12 @@ export class Sender {
     this.#context.run('sending', this.#run())
   }
 
+  /** Whether there is something to send on a link besides acknowledgements. */
+  isDue({ record, resendDue }: Link): boolean {
+    const isUnhanded = record.sndHanded < record.sndNumber || record.sndOffset > 0
+    return isUnhanded || resendDue !== undefined || this.#pair.hasUnplaced || this.#waiting.length > 0
+  }
+
   /** An acknowledgement is due: soon, together with others and with what is sent anyway. */
   scheduleAck(link: Link): void {
     const { record } = link
