@@ -13,6 +13,10 @@ export class Link {
   /** Ids of the agent's: the last message with a number that it was handed, and the last one that its router has. */
   lastHandedId = 0
   lastSentId = 0
+  /** When the next one is sent at the soonest that is not full; the peer's next one ends that. Process's clock, ms. */
+  nextAt = Number.NEGATIVE_INFINITY
+  /** What is to be sent waits for its time. */
+  isGathering = false
   /** Messages without a number that were sent since the peer's last one. */
   unnumbered = 0
   /** An acknowledgement is to be sent now, even if it says nothing new. */

@@ -86,6 +86,7 @@ export class Receiver {
       return true
     }
     record.rcvNumber = number
+    link.nextAt = Number.NEGATIVE_INFINITY
     return frames.every((frame) => this.#frame(db, link, frame))
   }
 

@@ -38,6 +38,11 @@ interface WaitingSend {
 const LONG_ACK_DELAY = 20
 /** Another acknowledgement has gone alone within this time: a stream comes, ms. */
 const STREAM = 2000
+/**
+ * Time between two messages of a stream that are not full, ms: each costs both sides and the router as much as a full one.
+ * The longer one after a message with several envelopes: they come fast.
+ */
+const STREAM_INTERVAL = { one: 10, several: 50 }
 /** Envelopes that are looked at to see whether they fill a message. */
 const FILLS = 64
 /** Envelopes that are stored in one transaction. */
@@ -263,12 +268,23 @@ export class Sender {
   }
 
   /**
-   * Whether what waits is better kept while the agent has a message to send: it is less than another message holds, so
-   * that more may go in that. Each costs both sides and the router as much, full or not.
+   * Whether what waits is better kept while the agent has a message to send, or has had one a moment ago and the peer says
+   * nothing: it is less than another message holds, so that more may go in that.
    */
-  #gathers(db: Db, { isSending, record, pair }: Link): boolean {
-    if (!isSending || record.sndOffset > 0) return false
-    return unplacedSize(db, pair.record.pairId, FILLS) < MAX_CHANNEL_MESSAGE
+  #gathers(db: Db, link: Link): boolean {
+    const { isSending, record, pair } = link
+    const wait = link.nextAt - performance.now()
+    if ((!isSending && wait <= 0) || record.sndOffset > 0) return false
+    if (unplacedSize(db, pair.record.pairId, FILLS) >= MAX_CHANNEL_MESSAGE) return false
+    // While it sends, its event tells when to go on.
+    if (!isSending && !link.isGathering) {
+      link.isGathering = true
+      this.#context.after(wait, () => {
+        link.isGathering = false
+        this.kick()
+      })
+    }
+    return true
   }
 
   /** False when the peer has taken it before. */
@@ -314,12 +330,13 @@ export class Sender {
     return record.sndNumber - record.sndStored < WINDOW
   }
 
-  #handed(link: Link, { number, ack, resend }: ChannelMessage, msgId: number): void {
+  #handed(link: Link, { number, ack, resend, frames = [] }: ChannelMessage, msgId: number): void {
     const { record } = link
     if (number === undefined) {
       link.unnumbered++
     } else {
       link.lastHandedId = msgId
+      link.nextAt = performance.now() + (frames.length > 1 ? STREAM_INTERVAL.several : STREAM_INTERVAL.one)
       record.sndHanded = Math.max(record.sndHanded, number)
     }
     if (resend !== undefined) link.resendDue = undefined
