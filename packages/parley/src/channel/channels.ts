@@ -416,7 +416,9 @@ export class Channels implements AsyncDisposable {
   async #removePair(pair: Pair, code: 'moved' | 'refused'): Promise<void> {
     const { db, now, tellFailures } = this.#context
     const { pairId } = pair.record
-    await db.transaction((tx) => {
+    // First, so that nothing more is received: what came after the inbox was emptied would be given when the agent is back.
+    const removals = pair.living.map((link) => this.#closings.remove(link, code))
+    const drop = db.transaction((tx) => {
       const dropped = dropOutbox(tx, pairId)
       for (const id of dropped) {
         insertOutcome(tx, pairId, id, 'expired', now())
@@ -426,11 +428,13 @@ export class Channels implements AsyncDisposable {
       pair.record.wanted = false
       savePair(tx, pair.record)
     })
-    pair.waiting = { count: 0, bytes: 0 }
-    pair.toTake = { count: 0, bytes: 0 }
-    pair.hasUnplaced = false
-    pair.given.clear()
-    for (const link of pair.living) await this.#closings.remove(link, code)
+    const forget = () => {
+      pair.waiting = { count: 0, bytes: 0 }
+      pair.toTake = { count: 0, bytes: 0 }
+      pair.hasUnplaced = false
+      pair.given.clear()
+    }
+    await Promise.all([drop.then(forget), ...removals])
     tellFailures()
   }
 
