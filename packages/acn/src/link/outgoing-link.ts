@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import type { FrameChannel } from '../peer/index.ts'
 import type { StatusBody } from '../protocol/index.ts'
 import type { SignedRegistration } from '../record/index.ts'
-import type { EnvelopeId } from '../store/index.ts'
+import { type EnvelopeId, newEnvelopeId } from '../store/index.ts'
 import { LinkError } from './link-error.ts'
 import {
   type DrainedQuestion,
@@ -61,7 +60,7 @@ export class OutgoingLink {
    * @throws LinkError; the signal's reason
    */
   async tell(registration: SignedRegistration, signal: AbortSignal): Promise<SignedRegistration | undefined> {
-    const id = newId()
+    const id = newEnvelopeId()
     return (await this.#ask(id, encodeLinkRegistration(id, registration), signal)).newer
   }
 
@@ -71,7 +70,7 @@ export class OutgoingLink {
    * @throws LinkError; the signal's reason
    */
   async drained(question: DrainedQuestion, signal: AbortSignal): Promise<StatusBody> {
-    const id = newId()
+    const id = newEnvelopeId()
     return (await this.#ask(id, encodeLinkQuestion(id, question), signal)).status
   }
 
@@ -163,8 +162,4 @@ export class OutgoingLink {
   #changed(): void {
     for (const resolve of this.#waiting.splice(0)) resolve()
   }
-}
-
-function newId(): EnvelopeId {
-  return randomBytes(16).toString('hex')
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { decodeEnvelope, STATUS } from '../protocol/index.ts'
 import {
   type AcnStore,
@@ -6,6 +5,7 @@ import {
   type EnqueueOutcome,
   type EnvelopeId,
   type NewEnvelope,
+  newEnvelopeId,
   type SeenAs,
 } from '../store/index.ts'
 import { type CarriedEnd, type CarriedInVain, carriedScope, type FromCarrier, refusedWith } from './carrier.ts'
@@ -76,7 +76,7 @@ export class Carried {
     const agent = this.#options.agents.get(sender)
     if (!agent) return
     const receivedAt = Date.now()
-    const id = randomBytes(16).toString('hex')
+    const id = newEnvelopeId()
     const { record } = agent
     const envelope = { id, to, sender, bytes, record, source: 'this node', receivedAt }
     await this.#options.enqueue(envelope, receivedAt, { scope: CARRIED, id })

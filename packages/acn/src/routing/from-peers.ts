@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto'
 import { AcnStatusError, type AgentRecord, type Envelope, STATUS } from '../protocol/index.ts'
-import type { EnqueueOutcome, EnvelopeId, NewEnvelope, SeenAs } from '../store/index.ts'
+import { type EnqueueOutcome, type EnvelopeId, type NewEnvelope, newEnvelopeId, type SeenAs } from '../store/index.ts'
 import type { EnvelopeCarrier } from './carrier.ts'
 import type { LocalAgents } from './local-agents.ts'
 import type { RoutingNetwork } from './network.ts'
@@ -104,7 +103,7 @@ export class FromPeers {
   }
 
   async #take(
-    { envelope, bytes, record, id = randomBytes(16).toString('hex'), onQueued }: FromPeer,
+    { envelope, bytes, record, id = newEnvelopeId(), onQueued }: FromPeer,
     from: string,
     seen: SeenAs | undefined,
   ): Promise<void> {

@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AgentSession, EntranceHandler, PendingSource, Submission } from '../entrance.ts'
 import { AcnStatusError, type AgentRecord, STATUS, type StatusBody, SUCCESS_MESSAGE } from '../protocol/index.ts'
-import type { AcnStore, EnqueueOutcome, NewEnvelope, SeenAs } from '../store/index.ts'
+import { type AcnStore, type EnqueueOutcome, type NewEnvelope, newEnvelopeId, type SeenAs } from '../store/index.ts'
 import { AgentSource } from './agent-source.ts'
 import { Carried } from './carried.ts'
 import type { EnvelopeCarrier } from './carrier.ts'
@@ -246,7 +245,7 @@ export class AcnRouter implements EntranceHandler {
   }
 
   async onEnvelope(submission: Submission): Promise<StatusBody> {
-    const { session, envelope, bytes, deadline, id = newId() } = submission
+    const { session, envelope, bytes, deadline, id = newEnvelopeId() } = submission
     if (envelope.sender !== session.address) {
       this.#observer.log('warning', `envelope of ${session.address} (${session.source}) names another sender`)
       if (this.#options.senderCheck !== 'log') return this.#refuseSender(submission, id)
@@ -422,7 +421,3 @@ export class AcnRouter implements EntranceHandler {
 }
 
 const SUCCESS: StatusBody = SUCCESS_MESSAGE.body ?? { code: STATUS.SUCCESS, msgs: [] }
-
-function newId(): string {
-  return randomBytes(16).toString('hex')
-}

@@ -1,3 +1,4 @@
+export { newEnvelopeId } from './envelope-id.ts'
 export { type GoRecordsImport, importGoRecords } from './import-go-records.ts'
 export { AcnStoreReader } from './sqlite/acn-store-reader.ts'
 export { changePassphrase, opensWith } from './sqlite/change-passphrase.ts'

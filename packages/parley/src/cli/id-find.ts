@@ -1,12 +1,11 @@
-import { readLedgerAddress } from '@parley/acn/record'
 import type { Command } from 'commander'
 import { decodeSignedCard } from '../card/index.ts'
 import { askNode } from '../node/control-socket.ts'
 import type { CardFound } from '../node/private-handlers.ts'
-import { CliError, EXIT } from './exit-codes.ts'
+import { CliError } from './exit-codes.ts'
 import { readableCard } from './id-card.ts'
-import { locateNode, type NodeOptions, nodeCommand } from './node-options.ts'
-import { NOTHING_PRIVATE, notRunning } from './requests.ts'
+import { addressArgument } from './messenger-options.ts'
+import { locateNode, NOTHING_PRIVATE, type NodeOptions, nodeCommand, notRunning } from './node-options.ts'
 import { printLine, type Terminal } from './terminal.ts'
 
 /** A look-up may lead through two peers, ms. */
@@ -21,8 +20,7 @@ export function addIdFindCommand(id: Command, terminal: Terminal): void {
 }
 
 async function find(text: string, options: NodeOptions, terminal: Terminal): Promise<void> {
-  const address = readLedgerAddress(text)
-  if (address === undefined) throw new CliError(`${text} is not a ledger address`, EXIT.malformed)
+  const address = addressArgument(text)
   const { folder } = await locateNode(options)
   const found = (await askNode(folder, 'card', { query: { address }, timeout: TIME })) as CardFound | undefined
   switch (found?.outcome) {

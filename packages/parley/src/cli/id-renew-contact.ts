@@ -8,8 +8,7 @@ import type { ContactRenewed } from '../node/private-handlers.ts'
 import { CliError } from './exit-codes.ts'
 import { readableCard } from './id-card.ts'
 import { mending } from './id-options.ts'
-import { locateNode, type NodeOptions, nodeCommand } from './node-options.ts'
-import { NOTHING_PRIVATE, notRunning } from './requests.ts'
+import { locateNode, NOTHING_PRIVATE, type NodeOptions, nodeCommand, notRunning } from './node-options.ts'
 import { printLine, type Terminal } from './terminal.ts'
 
 /** Longer than the node lets its router take, and than its channels take to close, ms. */

@@ -7,6 +7,10 @@ import { SettingsError } from '../node/toml-values.ts'
 import { defaultDataFolder } from '../talk/conversation-folder.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 
+/** What is said where nothing goes in private. */
+export const NOTHING_PRIVATE =
+  'the node that runs here sends nothing in private: private.mode, [acn] on, or no SMP router'
+
 /** Which node a command is about. */
 export interface NodeOptions {
   readonly data?: string
@@ -35,6 +39,11 @@ export function readNodeSettings(paths: DataPaths): Promise<ParleySettings> {
 /** The passphrase of the node's databases; undefined without one. @throws CliError when its file cannot be read */
 export function readStorePassphrase(settings: ParleySettings): Promise<string | undefined> {
   return inWords(() => storePassphraseOf(settings), `${settings.file}: `)
+}
+
+/** Only a running node can do what is wanted. */
+export function notRunning(folder: string): CliError {
+  return new CliError(`no node runs on ${folder}: start it (\`parley up\`), and try again`)
 }
 
 async function inWords<T>(read: () => Promise<T>, prefix = ''): Promise<T> {

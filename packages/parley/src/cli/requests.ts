@@ -1,15 +1,11 @@
-import { readLedgerAddress } from '@parley/acn/record'
 import type { Command } from 'commander'
 import type { ChannelRequestSummary } from '../channel/index.ts'
 import { askNode, tellNode } from '../node/control-socket.ts'
 import type { RequestAnswered } from '../node/private-handlers.ts'
 import { CliError, EXIT } from './exit-codes.ts'
-import { locateNode, type NodeOptions, nodeCommand } from './node-options.ts'
+import { addressArgument } from './messenger-options.ts'
+import { locateNode, NOTHING_PRIVATE, type NodeOptions, nodeCommand, notRunning } from './node-options.ts'
 import { printLine, type Terminal } from './terminal.ts'
-
-/** What is said where nothing goes in private. */
-export const NOTHING_PRIVATE =
-  'the node that runs here sends nothing in private: private.mode, [acn] on, or no SMP router'
 
 interface AnswerOptions extends NodeOptions {
   readonly as?: string
@@ -54,8 +50,8 @@ async function requestsOf(options: NodeOptions): Promise<readonly ChannelRequest
 }
 
 async function answerRequest(address: string, answer: 'accept' | 'refuse', options: AnswerOptions) {
-  const peer = addressOf(address)
-  const local = options.as === undefined ? undefined : addressOf(options.as)
+  const peer = addressArgument(address)
+  const local = options.as === undefined ? undefined : addressArgument(options.as)
   const { folder } = await locateNode(options)
   const query = { peer, answer, ...(local !== undefined && { local }) }
   const told = (await tellNode(folder, 'answer-request', { query })) as RequestAnswered | undefined
@@ -71,17 +67,6 @@ async function answerRequest(address: string, answer: 'accept' | 'refuse', optio
     case 'answered':
       return told
   }
-}
-
-/** Only a running node can do what is wanted. */
-export function notRunning(folder: string): CliError {
-  return new CliError(`no node runs on ${folder}: start it (\`parley up\`), and try again`)
-}
-
-function addressOf(text: string): string {
-  const address = readLedgerAddress(text)
-  if (address === undefined) throw new CliError(`${text} is not a ledger address`, EXIT.malformed)
-  return address
 }
 
 function readable({ since, ...request }: ChannelRequestSummary) {
