@@ -261,13 +261,16 @@ export class CardDirectory {
     }
     // Of an agent that is registered here, and may have its link elsewhere.
     if (served.length > 0) return this.#settle(address, { cards: served, way: 'own' }, 'own')
-    const { readLink } = this.#options
-    const remembered = bestCard(this.#remembered(address))
-    if (readLink && remembered?.card.contactLink !== undefined) {
-      const atLink = await this.#askLink(remembered)
+    const known = this.#options.readLink && bestCard(this.#remembered(address))
+    // A represented card's link is its representative's: whether another counts by now, it need not say.
+    if (known?.kind === 'ledger' && known.card.contactLink !== undefined) {
+      const atLink = await this.#askLink(known)
       if (atLink) return this.#remember(address, atLink)
     }
-    const candidates = await this.#searchFor(address, privacy, fresh)
+    const candidates = await this.#searchFor(address, privacy, fresh).catch((error: unknown): Candidates => {
+      if (known && error instanceof DirectoryError) return { cards: [], way: 'link' }
+      throw error
+    })
     return this.#settle(address, candidates, candidates.way)
   }
 

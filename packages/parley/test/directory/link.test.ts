@@ -55,6 +55,31 @@ test('a card counts when its link says so, and is refreshed from its link alone'
   assert.equal(asked(asker), before)
 })
 
+test('a former representative whose link still stands keeps nobody from a card that counts more', async (t) => {
+  const { home, asker, newContact, find } = await startWorld(t)
+  const [former, present] = [await newContact(), await newContact()]
+  const represented = agent.represented(agent.card({ now: Date.now(), contactLink: former.contactLink }), home.key)
+  await home.directory.serveOwn(represented)
+  await former.bind(represented)
+  assert.equal((await find())?.card.kind, 'represented')
+  const card = await cardNow(agent, { contactLink: present.contactLink })
+  await present.bind(card)
+  await home.directory.serveOwn(card)
+  assert.equal((await find())?.card.kind, 'ledger')
+  assert.equal(asker.refused.length, 0)
+})
+
+test('a represented card that is known counts when there is no private way to look for another', async (t) => {
+  const { home, asker, newContact, find } = await startWorld(t)
+  const contact = await newContact()
+  const represented = agent.represented(agent.card({ now: Date.now(), contactLink: contact.contactLink }), home.key)
+  await home.directory.serveOwn(represented)
+  await contact.bind(represented)
+  await find()
+  const found = await asker.directory.find(agent.address, { privacy: 'required', fresh: true })
+  assert.deepEqual([found?.card.kind, found?.way, found?.isConfirmed], ['represented', 'link', true])
+})
+
 test('an owner that moves leaves word at the old link; one that revokes, too', async (t) => {
   const { home, asker, newContact, find } = await startWorld(t)
   const [old, next] = [await newContact(), await newContact()]
