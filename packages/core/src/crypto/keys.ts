@@ -25,6 +25,9 @@ interface AlgorithmParameters {
   readonly pkcs8Prefix: Uint8Array
 }
 
+/** Bytes of a signature with Ed25519. */
+const SIGNATURE_LENGTH = 64
+
 const hex = (text: string): Uint8Array => Buffer.from(text, 'hex')
 
 const PARAMETERS: Record<KeyAlgorithm, AlgorithmParameters> = {
@@ -186,6 +189,11 @@ export class PrivateKey<A extends KeyAlgorithm = KeyAlgorithm> {
       sodium.crypto_scalarmult_base(raw, this.#raw)
       return raw
     }
+    if (sodium && this.algorithm === 'ed25519') {
+      const raw = new Uint8Array(PARAMETERS.ed25519.keyLength)
+      sodium.crypto_sign_seed_keypair(raw, new Uint8Array(2 * raw.length), this.#raw)
+      return raw
+    }
     const { x } = createPublicKey(this.keyObject).export({ format: 'jwk' })
     return Buffer.from(x as string, 'base64url')
   }
@@ -199,8 +207,16 @@ export class PrivateKey<A extends KeyAlgorithm = KeyAlgorithm> {
   }
 }
 
-/** Signature of `message`: 64 bytes (Ed25519) or 114 (Ed448). */
+/**
+ * Signature of `message`: 64 bytes (Ed25519) or 114 (Ed448). Ed25519 goes through libsodium where it is there, which needs
+ * no key objects.
+ */
 export function sign(key: PrivateKey<SignatureAlgorithm>, message: Uint8Array): Uint8Array {
+  if (sodium && key.algorithm === 'ed25519') {
+    const signature = new Uint8Array(SIGNATURE_LENGTH)
+    sodium.crypto_sign_detached(signature, message, concatBytes(key.raw, key.publicKey.raw))
+    return signature
+  }
   return nodeSign(null, message, key.keyObject)
 }
 

@@ -23,6 +23,10 @@ export interface Sodium {
   crypto_scalarmult_base(publicKey: Uint8Array, secret: Uint8Array): void
   /** X25519; 32 bytes each. Throws when the result would be all zeros. */
   crypto_scalarmult(shared: Uint8Array, secret: Uint8Array, publicKey: Uint8Array): void
+  /** Ed25519 keys of a private key of 32 bytes; `secret` becomes private key ‖ public key. */
+  crypto_sign_seed_keypair(publicKey: Uint8Array, secret: Uint8Array, seed: Uint8Array): void
+  /** Ed25519; `signature` has 64 bytes, `secret` is private key ‖ public key. */
+  crypto_sign_detached(signature: Uint8Array, message: Uint8Array, secret: Uint8Array): void
   /** Ed25519; 64 and 32 bytes. */
   crypto_sign_verify_detached(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean
 }

@@ -1,12 +1,14 @@
-import { BOX_KEY_LENGTH, BOX_TAG_LENGTH, BoxKey, CryptoError, hkdfSha512 } from '../crypto/index.ts'
+import { BOX_KEY_LENGTH, BOX_TAG_LENGTH, BoxKey, CryptoError, hkdfSha512, NONCE_LENGTH } from '../crypto/index.ts'
 import { DecodeError, EncodeError, PAD_OVERHEAD, pad, unpad } from '../encoding/index.ts'
-import { CHAIN_KEY_LENGTH, chainStep } from './block-chain.ts'
 import { BLOCK_SIZE } from './block-connection.ts'
 import { TransportError } from './errors.ts'
 
 const FILL = 0x23
 const PADDED_LENGTH = BLOCK_SIZE - BOX_TAG_LENGTH
+const CHAIN_KEY_LENGTH = 32
 const BOX_KEY_END = CHAIN_KEY_LENGTH + BOX_KEY_LENGTH
+const STEP_LENGTH = BOX_KEY_END + NONCE_LENGTH
+const NO_SALT = new Uint8Array()
 
 /** Largest content of an encrypted block; batches are kept one byte smaller: `spec/smp.md §2.4`. */
 export const MAX_ENCRYPTED_BLOCK_CONTENT = PADDED_LENGTH - PAD_OVERHEAD
@@ -123,8 +125,9 @@ interface Step {
   readonly nonce: Uint8Array
 }
 
+/** Next chain key, box key and nonce of a chain key: `spec/smp.md §2.3`. */
 function advance(chain: Uint8Array): Step {
-  const keys = chainStep(chain)
+  const keys = hkdfSha512(NO_SALT, chain, 'SimpleXSbChain', STEP_LENGTH)
   return {
     chain: keys.subarray(0, CHAIN_KEY_LENGTH),
     key: new BoxKey(keys.subarray(CHAIN_KEY_LENGTH, BOX_KEY_END)),

@@ -9,8 +9,6 @@ import {
   TransportError,
 } from '@parley/core/transport'
 import fc from 'fast-check'
-import { sodium } from '../../src/crypto/sodium.ts'
-import { opensslChainStep, sodiumChainStep } from '../../src/transport/block-chain.ts'
 
 interface VectorBlock {
   readonly block: string
@@ -125,26 +123,6 @@ suite('BlockCipher', () => {
     const [client] = pair()
     const other = BlockCipher.create(sessionId.toReversed(), secret, 'server')
     assert.throws(() => other.decrypt(client.encrypt(secret)), isTransportError('BLOCK'))
-  })
-})
-
-suite('steps of the chain of keys', () => {
-  test('libsodium and OpenSSL make the same', () => {
-    assert.ok(sodium, 'sodium-native is not there')
-    const sodiumStep = sodiumChainStep(sodium)
-    fc.assert(
-      fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (chainKey) => {
-        assert.deepEqual(sodiumStep(chainKey), opensslChainStep(chainKey))
-      }),
-    )
-  })
-
-  test('known values', () => {
-    const ck1 = hex('0df7e7aea5ef587881829afb399bbcc2329f43c7c0a9841ae4775c17f0fa30bc')
-    const step = Buffer.from(opensslChainStep(ck1)).toString('hex')
-    assert.match(step, /^1d7b10e4/)
-    assert.equal(step.slice(64, 128), '3f469881aa7b9b087c0e9bbf44d5651ce9982425a512d8b588c8df870a8d8d99')
-    assert.equal(step.slice(128), '4115d6a6f01ab19d41fe92aae6ecd6de379b83e9f75329ea')
   })
 })
 
