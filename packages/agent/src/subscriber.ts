@@ -5,8 +5,7 @@ import { toAgentError } from './client-errors.ts'
 import { receiveMessage } from './connection/receive.ts'
 import type { RouterMessage } from './connection/received.ts'
 import type { Effects } from './effects.ts'
-import { findRcvQueue } from './store/rcv-queues.ts'
-import type { RcvQueueRecord } from './store/records.ts'
+import { findRcvQueue, type RcvQueueRef } from './store/rcv-queues.ts'
 import { StoreError } from './store/store-error.ts'
 
 /**
@@ -79,11 +78,11 @@ export class Subscriber {
     }
     switch (message.type) {
       case 'MSG':
-        subscriptions.onMessage(queue)
-        return this.#receiveMessage(queue, message)
+        subscriptions.onMessage({ ...queue, server })
+        return this.#receiveMessage(queue, server, message)
       case 'END':
       case 'DELD':
-        subscriptions.remove(queue)
+        subscriptions.remove({ ...queue, server })
         if (!queue.deleted) await outlet.put({ event: message.type, connId: queue.connId })
         return
       default:
@@ -91,16 +90,15 @@ export class Subscriber {
     }
   }
 
-  async #receiveMessage(queue: RcvQueueRecord, message: RouterMessage): Promise<void> {
+  async #receiveMessage({ connId, rcvQueueId }: RcvQueueRef, server: SmpServer, message: RouterMessage): Promise<void> {
     const context = this.#context
-    const { connId, rcvQueueId } = queue
     const receive = () => receiveMessage(context, rcvQueueId, message)
     let effects: Effects
     try {
       effects = await context.locks.withConnLock(connId, receive, context.closing)
     } catch (error) {
       // The router has it still, and would give it with the next subscription only.
-      if (error instanceof StoreError) context.subscriptions.askAgain(queue)
+      if (error instanceof StoreError) context.subscriptions.askAgain({ rcvQueueId, server })
       throw error
     }
     await applyEffectsAndWait(context, effects)

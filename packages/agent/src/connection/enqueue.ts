@@ -19,7 +19,7 @@ import { requireConnection } from '../store/agent-store.ts'
 import { setLastSent, takeMsgId, updateConnection } from '../store/connections.ts'
 import type { Db } from '../store/database.ts'
 import { getRatchet, updateRatchet } from '../store/ratchets.ts'
-import type { SndQueueRecord } from '../store/records.ts'
+import type { ConnectionRecord, SndQueueRecord } from '../store/records.ts'
 import { insertBody } from '../store/snd-bodies.ts'
 import { insertDelivery, insertSndMessage } from '../store/snd-messages.ts'
 
@@ -47,27 +47,23 @@ export interface OutgoingMessage {
   readonly notification: boolean
 }
 
-/** True for queues that the peer accepts messages in. */
-export function isSendable({ status, queueMode }: SndQueueRecord): boolean {
-  return status === 'active' || status === 'secured' || (status === 'confirmed' && queueMode === 'messaging')
-}
-
 /**
  * Gives a message its place in the sequence, encrypts its header and queues it for delivery: `spec/agent.md §0`, A2.
  * Checks come first, so that a message that cannot be sent changes nothing.
- * @param queues those to deliver to, at least one
+ * @param connection as the transaction has it now
+ * @param queues ids of those to deliver to, at least one
  * @returns the id for the application and whether it is sent with post-quantum encryption
  * @throws AgentError CMD LARGE, CONN SIMPLEX
  */
 export function enqueueMessage(
   db: Db,
   { now, e2eVersions }: AgentConfig,
-  connId: string,
-  queues: readonly SndQueueRecord[],
+  connection: ConnectionRecord,
+  queues: readonly number[],
   { body, pq, notification }: OutgoingMessage,
   effects: Effects,
 ): { msgId: number; pq: boolean } {
-  const connection = requireConnection(db, connId)
+  const { connId } = connection
   const ratchet = getRatchet(db, connId)
   if (queues.length === 0 || !ratchet?.sending) throw connError('SIMPLEX', 'send')
   const pqSupport = connection.pqSupport || (pq === true && connection.agentVersion >= AGENT_GATES.pq)
@@ -102,7 +98,7 @@ export function enqueueMessage(
     pq: advanced.sndKem,
     createdAt: now(),
   })
-  for (const { sndQueueId } of queues) {
+  for (const sndQueueId of queues) {
     insertDelivery(db, connId, msgId, sndQueueId)
     effects.deliver(sndQueueId)
   }

@@ -1,6 +1,7 @@
 import { prohibited } from '../client-errors.ts'
 import type { AgentConfig } from '../config.ts'
 import type { Effects } from '../effects.ts'
+import { requireConnection } from '../store/agent-store.ts'
 import type { Db } from '../store/database.ts'
 import { getRcvQueue, updateRcvQueue } from '../store/rcv-queues.ts'
 import { hasDeliveryOfType } from '../store/snd-messages.ts'
@@ -14,7 +15,8 @@ const HELLO_TAG = 'H'
 /** Says that this side's queue is secured: `spec/agent.md §5.2`. */
 export function enqueueHello(db: Db, config: AgentConfig, connId: string, effects: Effects): void {
   const body = new SharedBody({ type: 'HELLO' })
-  enqueueMessage(db, config, connId, sndQueuesOf(db, connId), { body, notification: true }, effects)
+  const queues = sndQueuesOf(db, connId).map(({ sndQueueId }) => sndQueueId)
+  enqueueMessage(db, config, requireConnection(db, connId), queues, { body, notification: true }, effects)
 }
 
 /**

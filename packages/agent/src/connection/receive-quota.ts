@@ -5,9 +5,9 @@ import { getConnection } from '../store/connections.ts'
 import type { Db } from '../store/database.ts'
 import { getRatchet } from '../store/ratchets.ts'
 import { getRcvQueue } from '../store/rcv-queues.ts'
-import { sndQueuesOf } from '../store/snd-queues.ts'
+import { sendableQueuesOf } from '../store/snd-queues.ts'
 import { ackQuotaMarker } from './ack.ts'
-import { enqueueMessage, isSendable, SharedBody } from './enqueue.ts'
+import { enqueueMessage, SharedBody } from './enqueue.ts'
 import type { Received } from './received.ts'
 
 /** The marker says that the queue was full; the messages before it are read. */
@@ -28,8 +28,8 @@ export function quotaMarkerDeleted(db: Db, config: AgentConfig, rcvQueueId: numb
   const connection = queue && getConnection(db, queue.connId)
   if (!queue || !connection || connection.deletedAt !== undefined) return
   const { connId } = connection
-  const queues = sndQueuesOf(db, connId).filter(isSendable)
+  const queues = sendableQueuesOf(db, connId)
   if (queues.length === 0 || !getRatchet(db, connId)?.sending) return
   const body = new SharedBody({ type: 'A_QCONT', queue: { server: queue.server, senderId: queue.sndId } })
-  enqueueMessage(db, config, connId, queues, { body, notification: false }, effects)
+  enqueueMessage(db, config, connection, queues, { body, notification: false }, effects)
 }

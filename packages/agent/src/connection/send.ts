@@ -9,9 +9,9 @@ import type { Db } from '../store/database.ts'
 import { acknowledge, getRcvMessage, type RcvMessageRecord } from '../store/rcv-messages.ts'
 import type { ConnectionRecord } from '../store/records.ts'
 import { closeMessage, findSentMessage, getMessageStatus } from '../store/snd-messages.ts'
-import { sndQueuesOf } from '../store/snd-queues.ts'
+import { sendableQueuesOf } from '../store/snd-queues.ts'
 import { ackByUser } from './ack.ts'
-import { enqueueMessage, isSendable, SharedBody } from './enqueue.ts'
+import { enqueueMessage, SharedBody } from './enqueue.ts'
 
 /** A message of the application. */
 export interface MessageToSend {
@@ -61,8 +61,10 @@ export function storeMessages(
   }
   return messages.map(({ connId, body, pq, notification = true }) => {
     try {
-      const queues = queuesToSend(db, requireConnection(db, connId))
-      return enqueueMessage(db, config, connId, queues, { body: bodyOf(body), pq, notification }, effects)
+      // Read anew for each message: the one before may be of the same connection.
+      const connection = requireConnection(db, connId)
+      const queues = queuesToSend(db, connection)
+      return enqueueMessage(db, config, connection, queues, { body: bodyOf(body), pq, notification }, effects)
     } catch (error) {
       // Refused before anything was written.
       if (error instanceof AgentError) return error
@@ -75,7 +77,7 @@ export function storeMessages(
  * @throws AgentError CONN SIMPLEX while there is nothing to send to; CMD PROHIBITED while the ratchets are out of step
  */
 function queuesToSend(db: Db, { connId, mode, ratchetSyncState }: ConnectionRecord) {
-  const queues = sndQueuesOf(db, connId).filter(isSendable)
+  const queues = sendableQueuesOf(db, connId)
   if (mode === 'contact' || queues.length === 0) throw connError('SIMPLEX', 'send')
   if (isSyncPending(ratchetSyncState)) throw commandError('PROHIBITED', 'send during ratchet synchronisation')
   return queues
@@ -132,15 +134,16 @@ function wasAcknowledged(db: Db, { connId, lastMsgId }: ConnectionRecord, msgId:
 function enqueueReceipt(
   { config }: AgentContext,
   db: Db,
-  { connId, agentVersion, ratchetSyncState }: ConnectionRecord,
+  connection: ConnectionRecord,
   { externalSndId, hash }: RcvMessageRecord,
   info: Uint8Array,
   effects: Effects,
 ): void {
-  const queues = sndQueuesOf(db, connId).filter(isSendable)
+  const { connId, agentVersion, ratchetSyncState } = connection
+  const queues = sendableQueuesOf(db, connId)
   if (agentVersion < AGENT_GATES.receipts || queues.length === 0 || isSyncPending(ratchetSyncState)) return
   const body = new SharedBody({ type: 'A_RCVD', receipts: [{ msgId: externalSndId, msgHash: hash, info }] })
-  enqueueMessage(db, config, connId, queues, { body, notification: false }, effects)
+  enqueueMessage(db, config, connection, queues, { body, notification: false }, effects)
 }
 
 /** The application knows of the receipt: the protocol is done with the messages that it is for. */

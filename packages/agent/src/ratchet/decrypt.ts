@@ -134,11 +134,16 @@ function openSkipped(ratchet: Ratchet, skippedKeys: SkippedKeys, encrypted: Encr
 }
 
 function openCurrent(ratchet: Ratchet, encrypted: EncryptedHeader): Step {
-  const { receiving, nextRcvHeaderKey } = ratchet
-  const same = receiving && tryHeader(ratchet, receiving.headerKey, encrypted)
-  if (same) return { type: 'same', header: same }
-  const next = tryHeader(ratchet, nextRcvHeaderKey, encrypted)
-  if (next) return { type: 'advance', header: next }
+  const { receiving, nextRcvHeaderKey, sndNumber } = ratchet
+  const steps = [
+    { type: 'same', key: receiving?.headerKey },
+    { type: 'advance', key: nextRcvHeaderKey },
+  ] as const
+  // Who was sent something has begun a new chain, most likely.
+  for (const { type, key } of sndNumber > 0 ? steps.toReversed() : steps) {
+    const header = key && tryHeader(ratchet, key, encrypted)
+    if (header) return { type, header }
+  }
   throw new RatchetError({ code: 'HEADER' })
 }
 

@@ -72,11 +72,16 @@ export function getRcvQueue(db: Db, rcvQueueId: number): RcvQueueRecord | undefi
   return row && recordOf(db, row)
 }
 
+/** What names a queue here: looked up for each message. */
+export type RcvQueueRef = Pick<RcvQueueRecord, 'rcvQueueId' | 'connId' | 'deleted'>
+
 /** The queue with this id at the server: what a message names. */
-export function findRcvQueue(db: Db, server: SmpServer, rcvId: Uint8Array): RcvQueueRecord | undefined {
-  const sql = `${SELECT} WHERE s.hosts = ? AND s.port = ? AND s.key_hash = ? AND q.rcv_id = ?`
-  const row = db.get<RcvQueueRow>(sql, server.hosts.join(','), server.port, server.keyHash, rcvId)
-  return row && recordOf(db, row)
+export function findRcvQueue(db: Db, server: SmpServer, rcvId: Uint8Array): RcvQueueRef | undefined {
+  const sql = `SELECT rcv_queue_id, conn_id, deleted FROM rcv_queues q JOIN servers s USING (server_id)
+    WHERE s.hosts = ? AND s.port = ? AND s.key_hash = ? AND q.rcv_id = ?`
+  type Row = Pick<RcvQueueRow, 'rcv_queue_id' | 'conn_id' | 'deleted'>
+  const row = db.get<Row>(sql, server.hosts.join(','), server.port, server.keyHash, rcvId)
+  return row && { rcvQueueId: row.rcv_queue_id, connId: row.conn_id, deleted: row.deleted === 1 }
 }
 
 /** Queues of a connection, the primary one first. */

@@ -61,6 +61,14 @@ export function sndQueuesOf(db: Db, connId: string): SndQueueRecord[] {
   return db.all<SndQueueRow>(sql, connId).map((row) => recordOf(db, row))
 }
 
+/** Ids of the queues of a connection that its peer accepts messages in, the primary one first. */
+export function sendableQueuesOf(db: Db, connId: string): number[] {
+  const sql = `SELECT snd_queue_id FROM snd_queues WHERE conn_id = ?
+      AND (status IN ('active', 'secured') OR (status = 'confirmed' AND queue_mode = 'messaging'))
+    ORDER BY is_primary DESC, snd_queue_id`
+  return db.all<{ snd_queue_id: number }>(sql, connId).map((row) => row.snd_queue_id)
+}
+
 /** A queue by its address: to find the connection that was made when a link was used before. */
 export function findSndQueue(db: Db, server: SmpServer, sndId: Uint8Array): SndQueueRecord | undefined {
   const sql = `${SELECT} WHERE s.port = ? AND s.key_hash = ? AND q.snd_id = ?`

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { PrivateKey } from '@parley/core/crypto'
-import type { SmpServer } from '@parley/smp/protocol'
+import type { QueueMode, SmpServer } from '@parley/smp/protocol'
 import fc from 'fast-check'
 import { decodeReplyQueues, encodeReplyQueues } from '../../src/connection/reply-queues.ts'
 import { decodeDurable, Effects } from '../../src/effects.ts'
@@ -30,6 +30,7 @@ import {
   rcvQueuesOf,
   updateRcvQueue,
 } from '../../src/store/rcv-queues.ts'
+import type { QueueStatus } from '../../src/store/records.ts'
 import { insertBody } from '../../src/store/snd-bodies.ts'
 import {
   closeOldMessages,
@@ -41,7 +42,13 @@ import {
   removeClosedMessages,
   setMessageState,
 } from '../../src/store/snd-messages.ts'
-import { findSndQueue, insertSndQueue, setSndQueueStatus, sndQueuesOf } from '../../src/store/snd-queues.ts'
+import {
+  findSndQueue,
+  insertSndQueue,
+  sendableQueuesOf,
+  setSndQueueStatus,
+  sndQueuesOf,
+} from '../../src/store/snd-queues.ts'
 import { eventsOf, removeEvent } from '../../src/store/undelivered-events.ts'
 import { TestFolder } from './folder.ts'
 
@@ -183,6 +190,22 @@ describe('queues in the store', () => {
       assert.equal(sndQueuesOf(db, 'one')[0]?.status, 'secured')
       assert.equal(findSndQueue(db, server, snd.sndId)?.sndQueueId, snd.sndQueueId)
       assert.equal(db.all('SELECT * FROM servers').length, 1)
+    })
+  })
+
+  it('are sent to when they are secured, or need not be: the primary one first', () => {
+    using test = new TestStore()
+    test.addConnection('one')
+    test.read((db) => {
+      const statuses = ['new', 'confirmed', 'secured', 'active', 'disabled'] as const
+      const idOf = (status: QueueStatus, queueMode: QueueMode, isPrimary = false) =>
+        insertSndQueue(db, { ...sndQueue('one'), status, queueMode, isPrimary }).sndQueueId
+      const contact = new Map(statuses.map((status) => [status, idOf(status, 'contact')]))
+      const messaging = new Map(statuses.map((status) => [status, idOf(status, 'messaging')]))
+      const primary = idOf('active', 'messaging', true)
+      const expected = [contact.get('secured'), contact.get('active')]
+      expected.push(messaging.get('confirmed'), messaging.get('secured'), messaging.get('active'))
+      assert.deepEqual(sendableQueuesOf(db, 'one'), [primary, ...expected])
     })
   })
 })
