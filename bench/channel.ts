@@ -9,7 +9,8 @@ import { newRecord } from './acn/node-process.ts'
 import { NumberedFrame } from './acn/numbered-frame.ts'
 import { lookupTimes } from './cards.ts'
 import { Child } from './channel/child.ts'
-import { Network, type Pair, type Way } from './channel/network.ts'
+import { Network, type Pair, type Talking, type Way } from './channel/network.ts'
+import { OtherNetwork } from './channel/other-network.ts'
 import { Table } from './channel/table.ts'
 import { saveResults } from './results.ts'
 import { sectionsOf } from './sections.ts'
@@ -18,6 +19,7 @@ const USAGE = `usage: npm run bench -- channel [options]
   --rounds N      times that each figure is taken of each way (default 3)
   --only A,B,…    first,sustained,saturated,throughput,burst,away,lookups (default all)
   --ways A,B,…    plain,classical,pq (default all)
+  --against ENTRY a node, which takes an env file as its only argument: its plain way, first and round trips only
   --size BYTES    of a message (default 200)
   --rate N        round trips a second of the sustained load (default 5)
   --trips N       round trips of one kind in a round (default 25)
@@ -46,16 +48,17 @@ interface Settings {
   readonly burst: number
   readonly lookups: number
   readonly networks: readonly Network[]
+  readonly other?: OtherNetwork | undefined
   readonly table: Table
 }
 
 const SECTIONS: Readonly<Record<string, (settings: Settings) => Promise<void>>> = {
-  first: (settings) => inTurns(settings, measureFirst),
-  sustained: (settings) => inTurns(settings, measureSustained),
-  saturated: (settings) => inTurns(settings, measureSaturated),
-  throughput: (settings) => inTurns(settings, measureThroughput),
-  burst: (settings) => inTurns(settings, measureBurst, 1),
-  away: (settings) => inTurns(settings, measureAway, 1),
+  first: (settings) => inTurns(settings, talking(settings), measureFirst),
+  sustained: (settings) => inTurns(settings, talking(settings), measureSustained),
+  saturated: (settings) => inTurns(settings, talking(settings), measureSaturated),
+  throughput: (settings) => inTurns(settings, settings.networks, measureThroughput),
+  burst: (settings) => inTurns({ ...settings, rounds: 1 }, settings.networks, measureBurst),
+  away: (settings) => inTurns({ ...settings, rounds: 1 }, settings.networks, measureAway),
   lookups: measureLookups,
 }
 
@@ -67,6 +70,7 @@ export async function run(args: readonly string[]): Promise<void> {
       rounds: { type: 'string', default: '3' },
       only: { type: 'string', default: Object.keys(SECTIONS).join() },
       ways: { type: 'string', default: 'plain,classical,pq' },
+      against: { type: 'string' },
       size: { type: 'string', default: '200' },
       rate: { type: 'string', default: '5' },
       trips: { type: 'string', default: '25' },
@@ -86,6 +90,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-channel-'))
   const table = new Table()
   const networks: Network[] = []
+  let other: OtherNetwork | undefined
   const load = [loadavg()[0]]
   const keyPairs = await keyPairRate()
   write(`KEM key pairs of one thread: ${keyPairs.toFixed(0)} a second; load ${load[0]?.toFixed(1)}`)
@@ -93,6 +98,7 @@ export async function run(args: readonly string[]): Promise<void> {
   try {
     const { addresses } = await routers.wait((report) => report.type === 'routers')
     for (const way of ways) networks.push(await Network.start(way, folder, addresses))
+    if (values.against !== undefined) other = await OtherNetwork.start(values.against, folder)
     await delay(SETTLE)
     const settings: Settings = {
       rounds: Number(values.rounds),
@@ -103,6 +109,7 @@ export async function run(args: readonly string[]): Promise<void> {
       burst: Number(values.burst),
       lookups: Number(values.lookups),
       networks,
+      other,
       table,
     }
     for (const section of sections) {
@@ -110,7 +117,7 @@ export async function run(args: readonly string[]): Promise<void> {
       table.print(write)
     }
   } finally {
-    await Promise.all(networks.map((network) => network.stop()))
+    await Promise.all([...networks, ...(other ? [other] : [])].map((network) => network.stop()))
     await routers.stop()
     await rm(folder, { recursive: true, force: true })
   }
@@ -123,18 +130,23 @@ export async function run(args: readonly string[]): Promise<void> {
   write(`written to ${await saveResults('channel', date, results)}`)
 }
 
-type Round = (network: Network, settings: Settings) => Promise<void>
+function talking({ networks, other }: Settings): Talking[] {
+  return other ? [other, ...networks] : [...networks]
+}
 
 /** A round on each network in turns; another one begins each time. */
-async function inTurns(settings: Settings, round: Round, rounds = settings.rounds): Promise<void> {
-  const { networks } = settings
-  for (let number = 0; number < rounds; number++) {
+async function inTurns<N extends Talking>(
+  settings: Settings,
+  networks: readonly N[],
+  round: (network: N, settings: Settings) => Promise<void>,
+): Promise<void> {
+  for (let number = 0; number < settings.rounds; number++) {
     for (const network of number % 2 === 0 ? networks : networks.toReversed()) await round(network, settings)
   }
 }
 
 /** From an address to the first message: agents that were never written to, and those that have talked. */
-async function measureFirst(network: Network, { size, table }: Settings): Promise<void> {
+async function measureFirst(network: Talking, { size, table }: Settings): Promise<void> {
   for (let count = 0; count < NEW_PAIRS; count++) {
     const started = performance.now()
     const pair = await network.newPair()
@@ -148,16 +160,16 @@ async function measureFirst(network: Network, { size, table }: Settings): Promis
   }
 }
 
-async function measureSustained(network: Network, settings: Settings): Promise<void> {
+async function measureSustained(network: Talking, settings: Settings): Promise<void> {
   await measureTrips(network, settings, `round trip, ${settings.rate}/s`, 1000 / settings.rate)
 }
 
-async function measureSaturated(network: Network, settings: Settings): Promise<void> {
+async function measureSaturated(network: Talking, settings: Settings): Promise<void> {
   await measureTrips(network, settings, 'round trip, saturated', 0)
 }
 
 /** @param interval between two beginnings, ms; 0 begins each one when the one before has ended */
-async function measureTrips(network: Network, settings: Settings, name: string, interval: number): Promise<void> {
+async function measureTrips(network: Talking, settings: Settings, name: string, interval: number): Promise<void> {
   const { size, trips, table } = settings
   const pair = await warmPair(network, size)
   const ping = new NumberedFrame({ from: pair.from.address, to: pair.to.address, size })
@@ -167,8 +179,10 @@ async function measureTrips(network: Network, settings: Settings, name: string, 
   let next = performance.now()
   for (let number = 0; number < WARM_UP + trips; number++) {
     if (number === WARM_UP) await delay(SETTLE)
-    if (number >= WARM_UP) await delay(Math.max(0, next - performance.now()))
-    next = Math.max(next + interval, performance.now())
+    if (number >= WARM_UP) {
+      await delay(Math.max(0, next - performance.now()))
+      next = Math.max(next + interval, performance.now())
+    }
     const echoed = Promise.withResolvers<void>()
     pair.from.onEnvelope = (echo) => {
       if (echo === number) echoed.resolve()
@@ -238,7 +252,7 @@ async function measureLookups({ lookups, table }: Settings): Promise<void> {
 }
 
 /** Agents that have exchanged envelopes, and have a channel if there is one to be had. */
-async function warmPair(network: Network, size: number): Promise<Pair> {
+async function warmPair(network: Talking, size: number): Promise<Pair> {
   const pair = await network.newPair()
   await delay(SETTLE)
   await measureArrival(pair, size)

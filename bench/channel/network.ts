@@ -10,6 +10,14 @@ import type { ChildReport } from './peer.ts'
 /** Which way envelopes go: in the open, or in channels, with or without post-quantum encryption. */
 export type Way = 'plain' | 'classical' | 'pq'
 
+/** Agents that can talk, by our nodes or by those of another program. */
+export interface Talking {
+  readonly way: Way | 'other'
+  newPair(): Promise<Pair>
+  /** Resolves when the channel of a pair that has begun to talk is there, if there is to be one. */
+  opened(pair: Pair): Promise<void>
+}
+
 /** Two agents, each at its own peer. */
 export interface Pair {
   readonly from: PlainAgent
@@ -75,7 +83,7 @@ export class Peer {
 }
 
 /** Two peers, the second of which has joined the first, each with its agents. */
-export class Network {
+export class Network implements Talking {
   readonly way: Way
   readonly first: Peer
   readonly second: Peer
