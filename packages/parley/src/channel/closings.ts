@@ -1,6 +1,7 @@
 import type { Db } from '../store/index.ts'
 import type { ChannelContext } from './context.ts'
 import { isNotFound } from './failures.ts'
+import { TELL_PEER } from './limits.ts'
 import type { Link, Pair } from './pair.ts'
 import { type CloseCode, encodeChannelMessage } from './protocol/index.ts'
 import type { Sender } from './sender.ts'
@@ -46,7 +47,8 @@ export class Closings {
     const { pair } = link
     const others = pair.living.filter((other) => other !== link)
     for (const other of others) {
-      if (pair.isLeader) await this.remove(other, 'superseded')
+      // Nobody waits for it: whoever has called may keep the agent's events waiting, which tell when the peer is told.
+      if (pair.isLeader) this.#context.run('superseded', this.remove(other, 'superseded'))
       else if (other.record.state === 'opening') await this.remove(other)
     }
     if (pair.isLeader || others.every(({ isRemoved }) => isRemoved)) return
@@ -120,7 +122,7 @@ export class Closings {
 
   /** Takes a link down; with a code the peer is told why, after what is on its way. */
   async remove(link: Link, code?: CloseCode): Promise<void> {
-    const { db, agent } = this.#context
+    const { db } = this.#context
     const { record, pair } = link
     if (link.isRemoved) return
     link.isRemoved = true
@@ -139,14 +141,45 @@ export class Closings {
       link.isRemoved = false
       throw error
     }
-    if (code && wasConnected) {
-      // What was taken must not be sent elsewhere.
-      const ack = link.isProven ? this.#hooks.senderOf(pair).ackOf(db, link) : undefined
-      // A peer that cannot be told finds out by itself.
-      await agent.sendMessage(record.connId, encodeChannelMessage({ ack, close: code })).catch(() => undefined)
-    }
-    await this.finishRemoval(link, code !== undefined && wasConnected)
     if (pair.active) this.#hooks.senderOf(pair).kick()
+    if (code && wasConnected) await this.#tell(link, code)
+    await this.finishRemoval(link, code !== undefined && wasConnected)
+  }
+
+  /** Tells the peer why, before it can find the queue gone. One that cannot be told soon finds out by itself. */
+  async #tell(link: Link, close: CloseCode): Promise<void> {
+    const { db, agent, closing, after } = this.#context
+    const { connId } = link.record
+    // What was taken must not be sent elsewhere.
+    const ack = link.isProven ? this.#hooks.senderOf(link.pair).ackOf(db, link) : undefined
+    const { promise: told, resolve } = Promise.withResolvers<void>()
+    const end = () => resolve()
+    // Nothing is sent on the connection after it.
+    let sentId = 0
+    let closeId = Number.POSITIVE_INFINITY
+    const failed = (event: { readonly connId: string }) => {
+      if (event.connId === connId) end()
+    }
+    const listening = [
+      after(TELL_PEER, end),
+      agent.on('MERR', failed),
+      agent.on('MERRS', failed),
+      agent.on('SENT', (event) => {
+        if (event.connId !== connId) return
+        sentId = event.msgId
+        if (sentId >= closeId) end()
+      }),
+    ]
+    closing.addEventListener('abort', end, { once: true })
+    if (closing.aborted) end()
+    const sent = await agent.sendMessage(connId, encodeChannelMessage({ ack, close })).catch(() => undefined)
+    if (sent) {
+      closeId = sent.msgId
+      if (sentId >= closeId) end()
+      await told
+    }
+    closing.removeEventListener('abort', end)
+    for (const stop of listening) stop()
   }
 
   /** Deletes the connection of a link that is closing, and forgets it. */
