@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { AgentError, type ApplicationStore, StoreError } from '@parley/agent'
-import { bytes, connect, type TestAgent, text, World } from './fixture.ts'
+import { bytes, type TestAgent, text, World } from './fixture.ts'
 
 const NOTES = [{ name: '0001-notes', up: 'CREATE TABLE notes (text TEXT NOT NULL) STRICT', down: 'DROP TABLE notes' }]
 
@@ -41,9 +41,7 @@ class Keeper {
 describe('tables of an application in the agent’s store', () => {
   it('take what is sent and what is noted of it in one transaction, or neither', async () => {
     await using world = new World()
-    const router = await world.router()
-    const [a, b] = [await world.agent('a', router.address), await world.agent('b', router.address)]
-    const { connA } = await connect(a, b, { pqA: false, pqB: false })
+    const { a, b, connA } = await world.pair({ pqA: false, pqB: false })
     let undone = 0
     const store = a.api.applicationStore(NOTES, { onUndone: () => void undone++ })
     const failure = store.transaction((tx) => {
@@ -74,9 +72,7 @@ describe('tables of an application in the agent’s store', () => {
 
   it('take messages in the transaction that stores them', async () => {
     await using world = new World()
-    const router = await world.router()
-    const [a, b] = [await world.agent('a', router.address), await world.agent('b', router.address)]
-    const { connA, connB } = await connect(a, b, { pqA: false, pqB: false })
+    const { a, b, connA, connB } = await world.pair({ pqA: false, pqB: false })
     const seen = new Keeper(b)
     const { store } = seen
     assert.throws(() => store.receiveWith(() => undefined), AgentError)
@@ -93,9 +89,7 @@ describe('tables of an application in the agent’s store', () => {
 
   it('get a message again that could not be stored, as soon as it can', async () => {
     await using world = new World()
-    const router = await world.router()
-    const [a, b] = [await world.agent('a', router.address), await world.agent('b', router.address)]
-    const { connA } = await connect(a, b, { pqA: false, pqB: false })
+    const { a, b, connA } = await world.pair({ pqA: false, pqB: false })
     const seen = new Keeper(b)
     const { store } = seen
     const limit = (pages: number) => store.get(`PRAGMA max_page_count = ${pages}`)
@@ -122,9 +116,7 @@ describe('tables of an application in the agent’s store', () => {
 
   it('are left as they are when the application fails, and the message comes again', async () => {
     await using world = new World()
-    const router = await world.router()
-    const [a, b] = [await world.agent('a', router.address), await world.agent('b', router.address)]
-    const { connA } = await connect(a, b, { pqA: false, pqB: false })
+    const { a, b, connA } = await world.pair({ pqA: false, pqB: false })
     const seen = new Keeper(b)
     const { store } = seen
     await a.api.sendMessage(connA, bytes('fails'))
