@@ -8,7 +8,7 @@ import type { ConnLock } from './conn-lock.ts'
 import type { Effects } from './effects.ts'
 import type { EventOutlet } from './event-outlet.ts'
 import type { KemKeys } from './kem-keys.ts'
-import type { MessageReceiver } from './message-receiver.ts'
+import type { InstalledReceiver } from './message-receiver.ts'
 import type { SmpClients } from './smp-clients.ts'
 import type { AgentStore } from './store/agent-store.ts'
 import type { Subscriptions } from './subscriptions.ts'
@@ -54,7 +54,7 @@ export interface AgentContext {
   /** What routers send, in batches, before the subscriber reads it. */
   readonly msgQ: BoundedQueue<ServerTransmissionBatch>
   /** Takes messages for the application, in the transaction that stores them. */
-  receiver: MessageReceiver | undefined
+  receiver: InstalledReceiver | undefined
   /** Aborts when the agent closes. */
   readonly closing: AbortSignal
   readonly log: (entry: AgentLogEntry) => void

@@ -4,7 +4,7 @@ import type { NetworkOptions, ServerTransmissionBatch } from '@parley/smp/client
 import { formatSmpServer, parseSmpServer, type SmpServerWithAuth } from '@parley/smp/protocol'
 import type { AgentContext, AgentLogEntry } from './agent-context.ts'
 import { AgentError } from './agent-error.ts'
-import { ApplicationStore } from './application-store.ts'
+import { ApplicationStore, type ApplicationStoreOptions } from './application-store.ts'
 import { CleanupManager } from './cleanup-manager.ts'
 import { commandError, toAgentError } from './client-errors.ts'
 import { CommandWorkers } from './command-workers.ts'
@@ -31,7 +31,6 @@ import { EventOutlet } from './event-outlet.ts'
 import type { AgentEvent, AgentEventName } from './events.ts'
 import { KemKeys } from './kem-keys.ts'
 import type { LinkUserData } from './links/index.ts'
-import type { MessageReceiver } from './message-receiver.ts'
 import { type MessageStatus, readMessageStatus } from './message-status.ts'
 import { resumeWork } from './resume.ts'
 import { SmpClients } from './smp-clients.ts'
@@ -328,25 +327,12 @@ export class Agent implements AsyncDisposable {
    * Tables of the application in the agent's own database, so that what it notes and what it sends or receives about that
    * are stored together or not at all. Their names must not be those of the agent's.
    * @param migrations their schema, step by step, each name after those before it
+   * @param options for an application that keeps in memory what is in its tables
    * @throws StoreError NEWER, MIGRATION, IO; AgentError INACTIVE
    */
-  applicationStore(migrations: readonly Migration[]): ApplicationStore {
+  applicationStore(migrations: readonly Migration[], options?: ApplicationStoreOptions): ApplicationStore {
     if (this.#stop.signal.aborted) throw new AgentError({ type: 'INACTIVE' })
-    return new ApplicationStore(this.#context, this.#context.store.openForApplication(migrations))
-  }
-
-  /**
-   * Messages are offered to the receiver first, in the transaction that stores them; returns how to stop that. There is
-   * one receiver at most.
-   * @throws AgentError CMD PROHIBITED when there is one
-   */
-  receiveWith(receiver: MessageReceiver): () => void {
-    const context = this.#context
-    if (context.receiver) throw commandError('PROHIBITED', 'there is a receiver of messages already')
-    context.receiver = receiver
-    return () => {
-      if (context.receiver === receiver) context.receiver = undefined
-    }
+    return new ApplicationStore(this.#context, this.#context.store.openForApplication(migrations), options)
   }
 
   /** Events from now on; see {@link AgentEvent}. Ends when the agent is closed. */

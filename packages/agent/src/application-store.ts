@@ -1,7 +1,9 @@
 import { type AgentContext, applyEffects } from './agent-context.ts'
 import type { AgentError } from './agent-error.ts'
+import { commandError } from './client-errors.ts'
 import { type MessageToSend, type SentMessage, storeMessages } from './connection/send.ts'
 import { Effects } from './effects.ts'
+import type { InstalledReceiver, MessageReceiver } from './message-receiver.ts'
 import type { Db, SqliteDatabase, SqlValue } from './store/database.ts'
 
 /** A transaction in the agent's store: what the application writes to its own tables, and what it sends about it. */
@@ -13,15 +15,31 @@ export interface AgentTransaction extends Db {
   sendMessages(messages: readonly MessageToSend[]): (SentMessage | AgentError)[]
 }
 
+/** What an application with tables in the agent's database may ask for. */
+export interface ApplicationStoreOptions {
+  /**
+   * Called when nothing is stored of a transaction of this store, or of one in which its receiver was offered a message:
+   * what the application keeps in memory may be ahead of its tables. They can be read again here unless the store is
+   * closed.
+   */
+  readonly onUndone?: () => void
+}
+
 /** The application's tables in the agent's database. Reads see what is committed, at once. */
 export class ApplicationStore implements Db {
   readonly #context: AgentContext
   readonly #database: SqliteDatabase
+  readonly #onUndone: () => void
 
   /** @param database the agent's, with the application's tables in it */
-  constructor(context: AgentContext, database: SqliteDatabase) {
+  constructor(
+    context: AgentContext,
+    database: SqliteDatabase,
+    { onUndone = () => undefined }: ApplicationStoreOptions = {},
+  ) {
     this.#context = context
     this.#database = database
+    this.#onUndone = onUndone
   }
 
   /** True once the agent has released its store. */
@@ -51,7 +69,7 @@ export class ApplicationStore implements Db {
   async transaction<T>(work: (tx: AgentTransaction) => T, hasTime = false): Promise<T> {
     const context = this.#context
     const effects = new Effects()
-    const result = await this.#database.transaction((db) => {
+    const stored = this.#database.transaction((db) => {
       const tx: AgentTransaction = {
         get: (sql, ...parameters) => db.get(sql, ...parameters),
         all: (sql, ...parameters) => db.all(sql, ...parameters),
@@ -60,7 +78,26 @@ export class ApplicationStore implements Db {
       }
       return work(tx)
     }, hasTime)
+    const result = await stored.catch((error: unknown) => {
+      this.#onUndone()
+      throw error
+    })
     applyEffects(context, effects)
     return result
+  }
+
+  /**
+   * Messages are offered to the receiver first, in the transaction that stores them; returns how to stop that. An agent
+   * has one receiver at most.
+   * @throws AgentError CMD PROHIBITED when there is one
+   */
+  receiveWith(receive: MessageReceiver): () => void {
+    const context = this.#context
+    if (context.receiver) throw commandError('PROHIBITED', 'there is a receiver of messages already')
+    const receiver: InstalledReceiver = { receive, onUndone: this.#onUndone }
+    context.receiver = receiver
+    return () => {
+      if (context.receiver === receiver) context.receiver = undefined
+    }
   }
 }

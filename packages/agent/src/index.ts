@@ -14,7 +14,7 @@ export {
   type RatchetSyncState,
 } from './agent-error.ts'
 export type { AgentErrorJson, TaggedJson } from './agent-error-json.ts'
-export type { AgentTransaction, ApplicationStore } from './application-store.ts'
+export type { AgentTransaction, ApplicationStore, ApplicationStoreOptions } from './application-store.ts'
 export { type AgentConfig, DEFAULT_CONFIG } from './config.ts'
 export type { AcceptContactOptions } from './connection/contact.ts'
 export type { CreateConnectionOptions, CreatedConnection } from './connection/create.ts'

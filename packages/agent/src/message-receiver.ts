@@ -8,17 +8,17 @@ export type IncomingMessage = Omit<AgentEventOf<'MSG'>, 'event' | 'msgId'>
 
 /**
  * Takes messages in the transaction that stores them, so that what an application keeps of a message is stored with the
- * ratchet's step, or neither is.
+ * ratchet's step, or neither is. The message is done with when this returns a function: the router is told, and the
+ * function is called when everything is on disk. When it returns undefined the message follows as a MSG event.
+ * Synchronous; what it throws undoes the transaction, and the message comes again with the next subscription.
  */
-export interface MessageReceiver {
-  /**
-   * The message is done with when this returns a function: the router is told, and the function is called when
-   * everything is on disk. When it returns undefined the message follows as a MSG event. Synchronous; what it throws
-   * undoes the transaction, and the message comes again with the next subscription.
-   */
-  receive(db: Db, message: IncomingMessage): (() => void) | undefined
-  /** Nothing is stored of what the last call took. */
-  undone(): void
+export type MessageReceiver = (db: Db, message: IncomingMessage) => (() => void) | undefined
+
+/** The one receiver of an agent. */
+export interface InstalledReceiver {
+  readonly receive: MessageReceiver
+  /** Called when nothing is stored of a transaction in which it was offered a message. */
+  onUndone(): void
 }
 
 /**
@@ -27,13 +27,13 @@ export interface MessageReceiver {
  * @throws StoreError APPLICATION when it fails
  */
 export function receiveInApplication(
-  { receiver }: { readonly receiver: MessageReceiver | undefined },
+  { receiver }: { readonly receiver: InstalledReceiver | undefined },
   db: Db,
   message: IncomingMessage,
   effects: Effects,
 ): boolean {
   if (!receiver) return false
-  effects.whenUndone.push(() => receiver.undone())
+  effects.whenUndone.push(() => receiver.onUndone())
   try {
     const stored = receiver.receive(db, message)
     if (!stored) return false

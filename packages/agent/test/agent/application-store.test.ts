@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { AgentError, type ApplicationStore, StoreError } from '@parley/agent'
-import { bytes, connect, type TestAgent, text, World } from './fixture.ts'
+import { bytes, type TestAgent, text, World } from './fixture.ts'
 
 const NOTES = [{ name: '0001-notes', up: 'CREATE TABLE notes (text TEXT NOT NULL) STRICT', down: 'DROP TABLE notes' }]
 
@@ -10,23 +10,22 @@ const notesOf = (store: ApplicationStore) =>
 
 /** Keeps the bodies of messages in the application's tables. */
 class Keeper {
+  readonly store: ApplicationStore
   undone = 0
   readonly told: string[] = []
   #changed = Promise.withResolvers<void>()
 
   constructor({ api }: TestAgent) {
-    api.receiveWith({
-      receive: (db, { body }) => {
-        const note = text(body)
-        if (note === 'not mine') return undefined
-        if (note === 'fails') throw new Error('cannot take it')
-        db.run('INSERT INTO notes (text) VALUES (?)', note)
-        return () => {
-          this.told.push(note)
-          this.#changed.resolve()
-        }
-      },
-      undone: () => void this.undone++,
+    this.store = api.applicationStore(NOTES, { onUndone: () => void this.undone++ })
+    this.store.receiveWith((db, { body }) => {
+      const note = text(body)
+      if (note === 'not mine') return undefined
+      if (note === 'fails') throw new Error('cannot take it')
+      db.run('INSERT INTO notes (text) VALUES (?)', note)
+      return () => {
+        this.told.push(note)
+        this.#changed.resolve()
+      }
     })
   }
 
@@ -42,10 +41,9 @@ class Keeper {
 describe('tables of an application in the agent’s store', () => {
   it('take what is sent and what is noted of it in one transaction, or neither', async () => {
     await using world = new World()
-    const router = await world.router()
-    const [a, b] = [await world.agent('a', router.address), await world.agent('b', router.address)]
-    const { connA } = await connect(a, b, { pqA: false, pqB: false })
-    const store = a.api.applicationStore(NOTES)
+    const { a, b, connA } = await world.pair({ pqA: false, pqB: false })
+    let undone = 0
+    const store = a.api.applicationStore(NOTES, { onUndone: () => void undone++ })
     const failure = store.transaction((tx) => {
       tx.run("INSERT INTO notes (text) VALUES ('lost')")
       const [sent] = tx.sendMessages([{ connId: connA, body: bytes('lost') }])
@@ -53,6 +51,7 @@ describe('tables of an application in the agent’s store', () => {
       throw new Error('the application changes its mind')
     })
     await assert.rejects(failure, /changes its mind/)
+    assert.equal(undone, 1)
     const results = await store.transaction((tx) => {
       tx.run("INSERT INTO notes (text) VALUES ('sent')")
       return tx.sendMessages([
@@ -65,7 +64,7 @@ describe('tables of an application in the agent’s store', () => {
       [false, true],
     )
     assert.equal(text((await b.expect('MSG')).body), 'sent')
-    assert.deepEqual(notesOf(store), ['sent'])
+    assert.deepEqual([notesOf(store), undone], [['sent'], 1])
     // The same again, as a program that opens its store anew.
     assert.deepEqual(notesOf(a.api.applicationStore(NOTES)), ['sent'])
     assert.throws(() => a.api.applicationStore([]), { name: 'StoreError', code: 'NEWER' })
@@ -73,12 +72,10 @@ describe('tables of an application in the agent’s store', () => {
 
   it('take messages in the transaction that stores them', async () => {
     await using world = new World()
-    const router = await world.router()
-    const [a, b] = [await world.agent('a', router.address), await world.agent('b', router.address)]
-    const { connA, connB } = await connect(a, b, { pqA: false, pqB: false })
-    const store = b.api.applicationStore(NOTES)
+    const { a, b, connA, connB } = await world.pair({ pqA: false, pqB: false })
     const seen = new Keeper(b)
-    assert.throws(() => b.api.receiveWith({ receive: () => undefined, undone: () => undefined }), AgentError)
+    const { store } = seen
+    assert.throws(() => store.receiveWith(() => undefined), AgentError)
     for (const body of ['one', 'two', 'not mine', 'three']) await a.api.sendMessage(connA, bytes(body))
     const event = await b.expect('MSG')
     assert.deepEqual([event.connId, text(event.body)], [connB, 'not mine'])
@@ -92,11 +89,9 @@ describe('tables of an application in the agent’s store', () => {
 
   it('get a message again that could not be stored, as soon as it can', async () => {
     await using world = new World()
-    const router = await world.router()
-    const [a, b] = [await world.agent('a', router.address), await world.agent('b', router.address)]
-    const { connA } = await connect(a, b, { pqA: false, pqB: false })
-    const store = b.api.applicationStore(NOTES)
+    const { a, b, connA } = await world.pair({ pqA: false, pqB: false })
     const seen = new Keeper(b)
+    const { store } = seen
     const limit = (pages: number) => store.get(`PRAGMA max_page_count = ${pages}`)
     const count = store.get<{ page_count: number }>('PRAGMA page_count')?.page_count ?? 0
     limit(count)
@@ -106,10 +101,11 @@ describe('tables of an application in the agent’s store', () => {
       },
       (error) => error instanceof StoreError && error.code === 'IO',
     )
+    assert.equal(seen.undone, 1)
     const large = 'large '.repeat(2000)
     await a.api.sendMessage(connA, bytes(large))
     await b.expect('ERR')
-    assert.deepEqual([seen.told, seen.undone > 0], [[], true])
+    assert.deepEqual([seen.told, seen.undone > 1], [[], true])
     limit(count + 1000)
     await seen.until(1)
     assert.deepEqual(seen.told, [large])
@@ -120,14 +116,12 @@ describe('tables of an application in the agent’s store', () => {
 
   it('are left as they are when the application fails, and the message comes again', async () => {
     await using world = new World()
-    const router = await world.router()
-    const [a, b] = [await world.agent('a', router.address), await world.agent('b', router.address)]
-    const { connA } = await connect(a, b, { pqA: false, pqB: false })
-    const store = b.api.applicationStore(NOTES)
+    const { a, b, connA } = await world.pair({ pqA: false, pqB: false })
     const seen = new Keeper(b)
+    const { store } = seen
     await a.api.sendMessage(connA, bytes('fails'))
     await b.expect('ERR')
     await b.expect('ERR')
-    assert.deepEqual([notesOf(store), seen.told], [[], []])
+    assert.deepEqual([notesOf(store), seen.told, seen.undone > 0], [[], [], true])
   })
 })

@@ -10,7 +10,7 @@ import { encryptedHeaderCodec, encryptedMessageCodec } from '../../src/ratchet/i
 import { AgentStore } from '../../src/store/agent-store.ts'
 import type { SndQueueRecord } from '../../src/store/records.ts'
 import { sndQueuesOf } from '../../src/store/snd-queues.ts'
-import { bytes, connect, type TestAgent, text, World } from './fixture.ts'
+import { bytes, type TestAgent, text, World } from './fixture.ts'
 
 /** The send queue of a closed agent. */
 function sendQueueOf({ path }: TestAgent, connId: string): SndQueueRecord {
@@ -35,10 +35,7 @@ const encryptedWith = (queue: SndQueueRecord, encAgentMessage: Uint8Array): Uint
 describe('what a peer may send', () => {
   it('becomes typed errors, and the next good message arrives', async () => {
     await using world = new World()
-    const router = await world.router()
-    const a = await world.agent('a', router.address)
-    const b = await world.agent('b', router.address)
-    const { connA, connB } = await connect(a, b)
+    const { a, b, connA, connB } = await world.pair()
     await a.close()
     const queue = sendQueueOf(a, connA)
     const wrongKey = { ...queue, e2eDhSecret: randomBytes(32) }
@@ -73,10 +70,7 @@ describe('what a peer may send', () => {
 
   it('is not sent to an application whose ratchet is out of step until a good message comes', async () => {
     await using world = new World()
-    const router = await world.router()
-    const a = await world.agent('a', router.address)
-    const b = await world.agent('b', router.address)
-    const { connA, connB } = await connect(a, b)
+    const { a, b, connA, connB } = await world.pair()
     await a.close()
     const queue = sendQueueOf(a, connA)
     const part = { iv: randomBytes(16), tag: randomBytes(16), body: randomBytes(88) }
@@ -99,10 +93,7 @@ describe('what a peer may send', () => {
 
   it('is ignored when it repeats a confirmation', async () => {
     await using world = new World()
-    const router = await world.router()
-    const a = await world.agent('a', router.address)
-    const b = await world.agent('b', router.address)
-    const { connA, connB } = await connect(a, b)
+    const { a, b, connA, connB } = await world.pair()
     await a.close()
     const queue = sendQueueOf(a, connA)
     const confirmation = encode(agentEnvelopeCodec, {

@@ -5,10 +5,7 @@ import { bytes, connect, text, World } from './fixture.ts'
 describe('deletion', () => {
   it('removes the connection at once and its queue at the router', async () => {
     await using world = new World()
-    const router = await world.router()
-    const a = await world.agent('a', router.address)
-    const b = await world.agent('b', router.address)
-    const { connA, connB } = await connect(a, b)
+    const { router, a, b, connA, connB } = await world.pair()
     await b.api.deleteConnection(connB)
     assert.deepEqual(await b.api.listConnections(), [])
     await assert.rejects(b.api.sendMessage(connB, bytes('x')), /NOT_FOUND/)
@@ -23,10 +20,7 @@ describe('deletion', () => {
 
   it('goes on after a restart when the router was away', async () => {
     await using world = new World()
-    const router = await world.router()
-    const a = await world.agent('a', router.address)
-    const b = await world.agent('b', router.address)
-    const { connB } = await connect(a, b)
+    const { router, b, connB } = await world.pair()
     await router.stop()
     await b.expect('DOWN')
     await b.api.deleteConnection(connB)

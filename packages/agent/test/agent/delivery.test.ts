@@ -16,10 +16,7 @@ async function receiveAll(agent: TestAgent, connId: string, texts: readonly stri
 describe('delivery', () => {
   it('waits for the router and goes on when it is back', async () => {
     await using world = new World()
-    const router = await world.router()
-    const a = await world.agent('a', router.address)
-    const b = await world.agent('b', router.address)
-    const { connA, connB } = await connect(a, b)
+    const { router, a, b, connA, connB } = await world.pair()
     await router.stop()
     await Promise.all([
       a.expect('DOWN', {}).then(({ connIds }) => assert.deepEqual(connIds, [connA])),
@@ -47,10 +44,7 @@ describe('delivery', () => {
 
   it('keeps messages of a closed agent and delivers them when it is opened again', async () => {
     await using world = new World()
-    const router = await world.router()
-    const a = await world.agent('a', router.address)
-    const b = await world.agent('b', router.address)
-    const { connA, connB } = await connect(a, b)
+    const { router, a, b, connA, connB } = await world.pair()
     await b.close()
     const texts = Array.from({ length: 10 }, (_, i) => `while away ${i}`)
     for (const body of texts) await a.api.sendMessage(connA, bytes(body))
@@ -142,10 +136,7 @@ describe('delivery', () => {
 
   it('fails a message that the router refuses', async () => {
     await using world = new World()
-    const router = await world.router()
-    const a = await world.agent('a', router.address)
-    const b = await world.agent('b', router.address)
-    const { connA, connB } = await connect(a, b)
+    const { a, b, connA, connB } = await world.pair()
     await b.api.suspendConnection(connB)
     assert.ok((await b.api.listConnections())[0]?.suspendedAt)
     const { msgId } = await a.api.sendMessage(connA, bytes('into the void'))

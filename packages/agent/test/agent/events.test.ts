@@ -81,10 +81,7 @@ describe('events', () => {
 
   it('go to every handler and reader', async () => {
     await using world = new World()
-    const router = await world.router()
-    const a = await world.agent('a', router.address)
-    const b = await world.agent('b', router.address)
-    const { connA, connB } = await connect(a, b)
+    const { a, b, connA, connB } = await world.pair()
     const handled: string[] = []
     const { promise, resolve } = Promise.withResolvers<void>()
     const stop = b.api.on('MSG', async (event) => {

@@ -36,6 +36,15 @@ export class World implements AsyncDisposable {
     return agent
   }
 
+  /** Two agents at a router, connected by an invitation of `a`. */
+  async pair(
+    options?: ConnectOptions,
+  ): Promise<Connected & { readonly router: TestRouter; readonly a: TestAgent; readonly b: TestAgent }> {
+    const router = await this.router()
+    const [a, b] = [await this.agent('a', router.address), await this.agent('b', router.address)]
+    return { router, a, b, ...(await connect(a, b, options)) }
+  }
+
   /** Closes `part` at the end too. */
   add(part: { close(): Promise<void> }): void {
     this.#parts.add(part)
@@ -198,11 +207,18 @@ export interface Connected {
   readonly pqB: boolean
 }
 
+/** Which side takes part in post-quantum encryption, and which link is used. */
+export interface ConnectOptions {
+  readonly pqA?: boolean
+  readonly pqB?: boolean
+  readonly short?: boolean
+}
+
 /** Connects by an invitation of `a`. */
 export async function connect(
   a: TestAgent,
   b: TestAgent,
-  { pqA = true, pqB = true, short = false }: { pqA?: boolean; pqB?: boolean; short?: boolean } = {},
+  { pqA = true, pqB = true, short = false }: ConnectOptions = {},
 ): Promise<Connected> {
   const { connId: connA, link, shortLink } = await a.api.createConnection({ mode: 'invitation', pq: pqA })
   const { connId: connB } = await b.api.joinConnection({

@@ -101,10 +101,7 @@ describe('handshakes', () => {
 
   it('turns PQ on later and off again', async () => {
     await using world = new World()
-    const router = await world.router()
-    const a = await world.agent('a', router.address)
-    const b = await world.agent('b', router.address)
-    const { connA, connB } = await connect(a, b, { pqA: false, pqB: false })
+    const { a, b, connA, connB } = await world.pair({ pqA: false, pqB: false })
     const exchange = async (pq: boolean | undefined) => {
       const flags: boolean[] = []
       for (const [from, fromId, to, toId] of [

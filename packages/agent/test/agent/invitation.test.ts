@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { bytes, connect, deliver, text, World } from './fixture.ts'
+import { bytes, deliver, text, World } from './fixture.ts'
 
 describe('connecting by an invitation', () => {
   it('goes the fast way and carries messages both ways with receipts', async () => {
@@ -42,10 +42,7 @@ describe('connecting by an invitation', () => {
 
   it('goes on in order over many messages', async () => {
     await using world = new World()
-    const router = await world.router()
-    const a = await world.agent('a', router.address)
-    const b = await world.agent('b', router.address)
-    const { connA, connB } = await connect(a, b)
+    const { a, b, connA, connB } = await world.pair()
     for (let i = 0; i < 50; i++) await a.api.sendMessage(connA, bytes(`message ${i}`))
     for (let i = 0; i < 50; i++) {
       const event = await b.expect('MSG', { connId: connB })

@@ -39,10 +39,7 @@ describe('what is done once', () => {
 
   it('is acknowledging: repeating it does nothing, however late', async () => {
     await using world = new World()
-    const router = await world.router()
-    const a = await world.agent('a', router.address)
-    const b = await world.agent('b', router.address)
-    const { connA, connB } = await connect(a, b, { pqA: false, pqB: false })
+    const { a, b, connA, connB } = await world.pair({ pqA: false, pqB: false })
     await a.api.sendMessage(connA, bytes('first'))
     const first = await b.expect('MSG', { connId: connB })
     await b.api.ackMessage(connB, first.msgId)

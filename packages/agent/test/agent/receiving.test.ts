@@ -15,10 +15,7 @@ function backup({ path }: TestAgent): () => void {
 describe('receiving', () => {
   it('repeats a message with the same id until it is acknowledged, once', async () => {
     await using world = new World()
-    const router = await world.router()
-    const a = await world.agent('a', router.address)
-    const b = await world.agent('b', router.address)
-    const { connA, connB } = await connect(a, b)
+    const { a, b, connA, connB } = await world.pair()
     await a.api.sendMessage(connA, bytes('first'))
     await a.api.sendMessage(connA, bytes('second'))
     const first = await b.expect('MSG', { connId: connB })
@@ -37,10 +34,7 @@ describe('receiving', () => {
 
   it('repeats a message after the connection to the router was lost', async () => {
     await using world = new World()
-    const router = await world.router()
-    const a = await world.agent('a', router.address)
-    const b = await world.agent('b', router.address)
-    const { connA, connB } = await connect(a, b)
+    const { router, a, b, connA, connB } = await world.pair()
     await a.api.sendMessage(connA, bytes('hello'))
     const first = await b.expect('MSG', { connId: connB })
     await router.stop()
@@ -54,10 +48,7 @@ describe('receiving', () => {
 
   it('does not repeat a message that was acknowledged while the repetition waited for the application', async () => {
     await using world = new World()
-    const router = await world.router()
-    const a = await world.agent('a', router.address)
-    const b = await world.agent('b', router.address)
-    const { connA, connB } = await connect(a, b)
+    const { router, a, b, connA, connB } = await world.pair()
     await b.close()
     await a.api.sendMessage(connA, bytes('once'))
     await a.api.sendMessage(connA, bytes('and then'))
@@ -105,10 +96,7 @@ describe('receiving', () => {
 
   it('repeats a receipt that was not acknowledged', async () => {
     await using world = new World()
-    const router = await world.router()
-    const a = await world.agent('a', router.address)
-    const b = await world.agent('b', router.address)
-    const { connA, connB } = await connect(a, b)
+    const { a, b, connA, connB } = await world.pair()
     const { msgId } = await a.api.sendMessage(connA, bytes('hello'))
     const message = await b.expect('MSG', { connId: connB })
     await b.api.ackMessage(connB, message.msgId, { receipt: true })
@@ -122,10 +110,7 @@ describe('receiving', () => {
 
   it('says which messages an old database has lost', async () => {
     await using world = new World()
-    const router = await world.router()
-    const a = await world.agent('a', router.address)
-    const b = await world.agent('b', router.address)
-    const { connA, connB } = await connect(a, b)
+    const { a, b, connA, connB } = await world.pair()
     await b.close()
     const restore = backup(b)
     await b.open()
@@ -151,10 +136,7 @@ describe('receiving', () => {
 
   it('reports a sender that went back in time as ratchets out of step', async () => {
     await using world = new World()
-    const router = await world.router()
-    const a = await world.agent('a', router.address)
-    const b = await world.agent('b', router.address)
-    const { connA, connB } = await connect(a, b)
+    const { a, b, connA, connB } = await world.pair()
     await a.close()
     const restore = backup(a)
     await a.open()

@@ -46,10 +46,7 @@ describe('sending', () => {
   for (const pq of [false, true]) {
     it(`takes bodies up to the limit, PQ ${pq}`, async () => {
       await using world = new World()
-      const router = await world.router()
-      const a = await world.agent('a', router.address)
-      const b = await world.agent('b', router.address)
-      const { connA, connB } = await connect(a, b, { pqA: pq, pqB: pq })
+      const { a, b, connA, connB } = await world.pair({ pqA: pq, pqB: pq })
       const max = pq ? MAX_BODY_PQ : MAX_BODY
       const body = new Uint8Array(max).fill(7)
       await assert.rejects(a.api.sendMessage(connA, new Uint8Array(max + 1)), {
@@ -83,10 +80,7 @@ describe('sending', () => {
 
   it('does not keep the content of delivered messages', async () => {
     await using world = new World()
-    const router = await world.router()
-    const a = await world.agent('a', router.address)
-    const b = await world.agent('b', router.address)
-    const { connA, connB } = await connect(a, b)
+    const { a, b, connA, connB } = await world.pair()
     const needle = 'a needle in the database of either side'
     const { msgId } = await a.api.sendMessage(connA, bytes(needle))
     const event = await b.expect('MSG', { connId: connB })
@@ -101,10 +95,7 @@ describe('sending', () => {
 
   it('refuses acknowledgements that make no sense', async () => {
     await using world = new World()
-    const router = await world.router()
-    const a = await world.agent('a', router.address)
-    const b = await world.agent('b', router.address)
-    const { connA, connB } = await connect(a, b)
+    const { a, b, connA, connB } = await world.pair()
     await assert.rejects(b.api.ackMessage(connB, 77), /NOT_FOUND/)
     await assert.rejects(b.api.ackMessage('unknown', 1), /NOT_FOUND/)
     await a.api.sendMessage(connA, bytes('x'))

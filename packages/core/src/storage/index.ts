@@ -1,3 +1,4 @@
+export { takeLock } from './lock-file.ts'
 export {
   changeKey,
   isEncrypted,

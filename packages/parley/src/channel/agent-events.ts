@@ -20,19 +20,16 @@ export class AgentEvents {
 
   /** Begins; gives how to stop. */
   listen(): (() => void)[] {
-    const { agent, links } = this.#context
+    const { agent, db, links } = this.#context
     const linkOf = (connId: string) => {
       const link = links.get(connId)
       return link && !link.isRemoved ? link : undefined
     }
     return [
-      agent.receiveWith({
-        receive: (db, { connId, body }) => {
-          const link = linkOf(connId)
-          // The first one of a peer has to prove who that is.
-          return link?.isProven ? this.#receive(db, link, body) : undefined
-        },
-        undone: () => this.#flows.reload(),
+      db.receiveWith((tx, { connId, body }) => {
+        const link = linkOf(connId)
+        // The first one of a peer has to prove who that is.
+        return link?.isProven ? this.#receive(tx, link, body) : undefined
       }),
       agent.on('REQ', (event) => this.#flows.admission.requested(event)),
       agent.on('CONF', (event) => {

@@ -17,10 +17,10 @@ import { cardBytes, isNoOlder, storedCard } from './peer-card.ts'
 import { ENVELOPE_ID_LENGTH, MAX_ENVELOPE } from './protocol/index.ts'
 import { Receiver } from './receiver.ts'
 import { Sender } from './sender.ts'
-import { ChannelStore } from './store/channel-store.ts'
 import { dropInbox } from './store/inbox.ts'
 import { dropOutbox, envelopeState, insertOutcome } from './store/outbox.ts'
 import { insertPair, savePair } from './store/pairs.ts'
+import { MIGRATIONS } from './store/schema.ts'
 import { insertUntold } from './store/untold.ts'
 import type {
   ChannelEnvelope,
@@ -68,7 +68,7 @@ export class Channels implements AsyncDisposable {
       log({ level: 'error', message: `handler of ${name} failed`, error: reasonOf(error) })
     this.#context = {
       agent,
-      db: new ChannelStore(agent, () => this.#reload()),
+      db: agent.applicationStore(MIGRATIONS, { onUndone: () => this.#reload() }),
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       pq,
       acceptCard: options.acceptCard ?? (() => true),
@@ -352,7 +352,6 @@ export class Channels implements AsyncDisposable {
       senderOf: (pair) => this.#partsOf(pair).sender,
       receiverOf: (pair) => this.#partsOf(pair).receiver,
       forget: (pair) => this.#parts.delete(pair),
-      reload: () => this.#reload(),
     }
   }
 

@@ -1,13 +1,13 @@
-import type { Agent } from '@parley/agent'
+import type { Agent, ApplicationStore } from '@parley/agent'
 import type { ChannelEmitter } from './emitter.ts'
 import type { Link, Pair } from './pair.ts'
-import type { ChannelStore } from './store/channel-store.ts'
 import type { ChannelLimits, ChannelLogEntry, ChannelsOptions, LocalAgent } from './types.ts'
 
 /** What the parts of the channels share. */
 export interface ChannelContext {
   readonly agent: Agent
-  readonly db: ChannelStore
+  /** The tables of channels, in the agent's database. */
+  readonly db: ApplicationStore
   readonly limits: ChannelLimits
   readonly pq: boolean
   readonly acceptCard: NonNullable<ChannelsOptions['acceptCard']>

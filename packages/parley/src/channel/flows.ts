@@ -14,6 +14,4 @@ export interface Flows {
   receiverOf(pair: Pair): Receiver
   /** The pair is not known any more. */
   forget(pair: Pair): void
-  /** Brings what is in memory to what is stored. */
-  reload(): void
 }

@@ -5,18 +5,10 @@ import { PipeEntry } from '@parley/acn/client'
 import { encodeEnvelope, STATUS } from '@parley/acn/protocol'
 import { PeerKey } from '@parley/acn/record'
 import { newIdentity, numbered, TestAgent } from '../../../acn/test/node/network.ts'
-import { type GatewayPeer, send, Tap, until, World, wayOf } from './world.ts'
+import { type GatewayPeer, ready, send, Tap, until, World, wayOf } from './world.ts'
 
 const PRIVATE = 'private channel'
 const LOOPBACK = { host: '127.0.0.1', port: 0 }
-
-/** Agents are reached in private from now on. */
-async function ready(peer: GatewayPeer, ...agents: readonly TestAgent[]): Promise<void> {
-  for (const { address } of agents) {
-    await peer.gateway.whenReady(address, 60_000)
-    assert.ok(peer.gateway.cardOf(address))
-  }
-}
 
 describe('agents behind a gateway', { concurrency: 3 }, () => {
   test('delegate, mailbox and pipe talk in private with each other, and change nothing', async (t) => {

@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { identityFromKey } from '@parley/acn/client'
 import type { CarrierParts } from '@parley/acn/node'
-import { ledgerOf } from '@parley/acn/record'
 import { Agent } from '@parley/agent'
 import { newIdentity, TestAgent } from '../../../acn/test/node/network.ts'
 import { decodeSignedCard, encodeSignedCard, ledgerSigner } from '../../src/card/index.ts'
 import { decodeCardMessage, encodeCardMessage } from '../../src/directory/index.ts'
 import { ParleyError } from '../../src/parley-error.ts'
 import { type Meddle, TappedHost } from '../directory/fixture.ts'
-import { addressOf, keyOf, send, Tap, until, World } from './world.ts'
+import { addressOf, identityOf, keyOf, ready, send, Tap, until, World } from './world.ts'
 
 const FLOODERS = 16
 
@@ -35,24 +33,21 @@ describe('cards in a network', { concurrency: 3 }, () => {
   test('the card of the ledger key counts, whatever a present or former representative says', async (t) => {
     await using world = await World.make()
     const router = await world.router()
-    const ledger = ledgerOf('fetchai')
-    assert.ok(ledger)
-    const key = keyOf('bob')
-    const identity = identityFromKey(ledger, key)
-    const signers = new Map([[identity.address, { sign: ledgerSigner('fetchai', key) }]])
+    const identity = identityOf('bob', 'fetchai')
+    const signers = new Map([[identity.address, { sign: ledgerSigner('fetchai', keyOf('bob')) }]])
     const first = await world.peer(router)
     const own = await world.peer(router, [first.multiaddr], { signers })
     const alice = await TestAgent.delegate(t, first.node)
     // Before it had a node with its key, it was at a peer that has none, which says so still.
     const former = await world.peer(router, [first.multiaddr])
     let bob = await TestAgent.delegate(t, former.node, identity)
-    await former.gateway.whenReady(bob.address, 60_000)
+    await ready(former, bob)
     const stale = former.gateway.cardOf(bob.address)
     assert.equal(stale?.proof.kind, 'represented')
     assert.equal((await first.gateway.directory.find(bob.address, { privacy: 'direct' }))?.card.kind, 'represented')
     await bob.client.close()
     bob = await TestAgent.delegate(t, own.node, identity)
-    await own.gateway.whenReady(bob.address, 60_000)
+    await ready(own, bob)
     assert.equal(own.gateway.cardOf(bob.address)?.proof.kind, 'ledger')
     await until('gone', () => former.gateway.cardOf(bob.address) === undefined)
     await former.gateway.directory.serveOwn(stale)
@@ -70,12 +65,12 @@ describe('cards in a network', { concurrency: 3 }, () => {
     const [former, present] = [await world.peer(router, [first.multiaddr]), await world.peer(router, [first.multiaddr])]
     const [alice, identity] = [await TestAgent.delegate(t, first.node), newIdentity()]
     let bob = await TestAgent.delegate(t, former.node, identity)
-    await former.gateway.whenReady(bob.address, 60_000)
+    await ready(former, bob)
     const stale = former.gateway.cardOf(bob.address)
     assert.ok(stale)
     await bob.client.close()
     bob = await TestAgent.delegate(t, present.node, identity)
-    await present.gateway.whenReady(bob.address, 60_000)
+    await ready(present, bob)
     await until('gone', () => former.gateway.cardOf(bob.address) === undefined)
     await former.gateway.directory.serveOwn(stale)
     const found = await first.gateway.directory.find(bob.address, { privacy: 'direct', fresh: true })

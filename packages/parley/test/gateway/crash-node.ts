@@ -1,10 +1,9 @@
-import { AcnClient, identityFromKey, NodeEntry } from '@parley/acn/client'
+import { AcnClient, NodeEntry } from '@parley/acn/client'
 import { AcnNode } from '@parley/acn/node'
-import { ledgerOf } from '@parley/acn/record'
 import { Agent } from '@parley/agent'
 import { encodeSignedCard } from '../../src/card/index.ts'
 import { Gateway } from '../../src/gateway/gateway.ts'
-import { keyOf } from './world.ts'
+import { contactsOf, identityOf, keyOf } from './world.ts'
 
 /**
  * A peer with a gateway and an agent in a process of its own, which kills itself at a step of making the agent's contact,
@@ -12,8 +11,6 @@ import { keyOf } from './world.ts'
  * what it has in a line of JSON when all is made, and again when it is renewed.
  */
 const [folder = '', router = '', step = '-', order] = process.argv.slice(2)
-const ledger = ledgerOf('ethereum')
-if (!ledger) throw new Error('no ledger')
 
 /** Steps are counted once there is a contact, when it is to be renewed. */
 let isCounting = order !== 'renew'
@@ -44,11 +41,11 @@ const node = await AcnNode.start({
     return gateway
   },
 })
-const identity = identityFromKey(ledger, keyOf('agent'))
+const identity = identityOf('agent', 'ethereum')
 const record = await identity.recordFor(node.key.publicKeyHex)
 const client = await AcnClient.connect({ entries: [new NodeEntry({ handler: node.router, record })] })
 await gateway?.whenReady(identity.address, 60_000)
-const contacts = async () => (await agent.listConnections()).filter(({ mode }) => mode === 'contact').length
+const contacts = () => contactsOf({ agent })
 
 async function tell(): Promise<void> {
   // What a crash has left is deleted meanwhile.

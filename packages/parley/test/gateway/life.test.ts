@@ -2,17 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { STATUS } from '@parley/acn/protocol'
 import { newIdentity, numbered, TestAgent } from '../../../acn/test/node/network.ts'
-import { type GatewayPeer, send, until, World, wayOf } from './world.ts'
+import { contactsOf, type GatewayPeer, ready, send, until, World, wayOf } from './world.ts'
 
 const PRIVATE = 'private channel'
-
-/** Agents are reached in private from now on. */
-async function ready(peer: GatewayPeer, ...addresses: readonly string[]): Promise<void> {
-  for (const address of addresses) {
-    await peer.gateway.whenReady(address, 60_000)
-    assert.ok(peer.gateway.cardOf(address))
-  }
-}
 
 /** Connections of an agent that are channels, not contact addresses. */
 async function channelsOf({ agent }: GatewayPeer): Promise<string[]> {
@@ -28,8 +20,8 @@ describe('channels of a gateway', { concurrency: 3 }, () => {
     const identity = newIdentity()
     const alice = await TestAgent.delegate(t, first.node)
     const bob = await TestAgent.delegate(t, second.node, identity)
-    await ready(first, alice.address)
-    await ready(second, bob.address)
+    await ready(first, alice)
+    await ready(second, bob)
     const list = numbered(1000)
     const sent = Promise.all(list.map((words) => alice.send(bob.address, words)))
     const got = await bob.receive(200)
@@ -58,8 +50,8 @@ describe('channels of a gateway', { concurrency: 3 }, () => {
     second = await world.peer(router, [first.multiaddr])
     const [one, two] = [newIdentity(), newIdentity()]
     let [alice, bob] = [await TestAgent.delegate(t, first.node, one), await TestAgent.delegate(t, second.node, two)]
-    await ready(first, alice.address)
-    await ready(second, bob.address)
+    await ready(first, alice)
+    await ready(second, bob)
     const cards = [first.gateway.cardOf(alice.address), second.gateway.cardOf(bob.address)]
     await send(alice, bob.address, 'one')
     assert.deepEqual(await bob.receive(), ['one'])
@@ -81,8 +73,8 @@ describe('channels of a gateway', { concurrency: 3 }, () => {
     alice = await TestAgent.delegate(t, first.node, one)
     await bob.send(alice, 'three')
     assert.deepEqual(await alice.receive(), ['three'])
-    await ready(first, alice.address)
-    await ready(second, bob.address)
+    await ready(first, alice)
+    await ready(second, bob)
     assert.deepEqual([await channelsOf(first), await channelsOf(second)], channels)
     assert.deepEqual([first.gateway.cardOf(alice.address), second.gateway.cardOf(bob.address)], cards)
   })
@@ -95,8 +87,8 @@ describe('channels of a gateway', { concurrency: 3 }, () => {
     const identity = newIdentity()
     const alice = await TestAgent.delegate(t, first.node)
     let bob = await TestAgent.delegate(t, old.node, identity)
-    await ready(first, alice.address)
-    await ready(old, bob.address)
+    await ready(first, alice)
+    await ready(old, bob)
     const closed: string[] = []
     first.gateway.channels.on('closed', ({ reason }) => void closed.push(reason))
     const list = numbered(30)
@@ -119,10 +111,7 @@ describe('channels of a gateway', { concurrency: 3 }, () => {
     assert.deepEqual(await bob.receive(), ['back again'])
     assert.notEqual(old.gateway.cardOf(bob.address), undefined)
     assert.deepEqual(closed, ['moved', 'moved'])
-    await until('one contact', async () => {
-      const contacts = (await old.agent.listConnections()).filter(({ mode }) => mode === 'contact')
-      return contacts.length === 1
-    })
+    await until('one contact', async () => (await contactsOf(old)) === 1)
   })
 
   test('an agent that comes to its correspondent’s own peer finds there what was on its way in private', async (t) => {
@@ -133,8 +122,8 @@ describe('channels of a gateway', { concurrency: 3 }, () => {
     const identity = newIdentity()
     const alice = await TestAgent.delegate(t, first.node)
     let bob = await TestAgent.delegate(t, second.node, identity)
-    await ready(first, alice.address)
-    await ready(second, bob.address)
+    await ready(first, alice)
+    await ready(second, bob)
     await alice.send(bob.address, 'one')
     assert.deepEqual(await bob.receive(), ['one'])
     await bob.client.close()
@@ -153,8 +142,8 @@ describe('channels of a gateway', { concurrency: 3 }, () => {
     let second = await world.peer(routerB, [first.multiaddr])
     const [alice, identity] = [await TestAgent.delegate(t, first.node), newIdentity()]
     let bob = await TestAgent.delegate(t, second.node, identity)
-    await ready(first, alice.address)
-    await ready(second, bob.address)
+    await ready(first, alice)
+    await ready(second, bob)
     await send(alice, bob.address, 'at first')
     assert.deepEqual(await bob.receive(), ['at first'])
     const list = numbered(4)

@@ -1,17 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { identityFromKey } from '@parley/acn/client'
-import { ledgerOf } from '@parley/acn/record'
 import { Agent } from '@parley/agent'
 import { numbered, TestAgent } from '../../../acn/test/node/network.ts'
 import { ledgerSigner, type SignedCard } from '../../src/card/index.ts'
 import { linkReaderOf } from '../../src/directory/index.ts'
 import { ContactError } from '../../src/gateway/contact-error.ts'
-import { type GatewayPeer, keyOf, until, World } from './world.ts'
-
-function contactsOf({ agent }: GatewayPeer): Promise<number> {
-  return agent.listConnections().then((list) => list.filter(({ mode }) => mode === 'contact').length)
-}
+import { contactsOf, identityOf, keyOf, ready, until, World } from './world.ts'
 
 /** Checks that a card takes the place of another in all that a thief may have. */
 function assertRenewed(after: SignedCard | undefined, before: SignedCard | undefined): void {
@@ -20,6 +14,14 @@ function assertRenewed(after: SignedCard | undefined, before: SignedCard | undef
   assert.notDeepEqual(after.card.channelKey, before.card.channelKey)
   assert.ok(after.card.sequence > before.card.sequence)
   assert.equal(after.proof.kind, before.proof.kind)
+}
+
+/** Whether work comes to nothing. */
+function fails(work: Promise<unknown>): Promise<boolean> {
+  return work.then(
+    () => false,
+    () => true,
+  )
 }
 
 /** The agent may not know yet that its router is back. */
@@ -35,12 +37,10 @@ describe('renewing a contact', { concurrency: 2 }, () => {
     const first = await world.peer(router, [], { mode: 'require' })
     const second = await world.peer(router, [first.multiaddr], { mode: 'require' })
     const alice = await TestAgent.delegate(t, first.node)
-    const ledger = ledgerOf('ethereum')
-    assert.ok(ledger)
-    const identity = identityFromKey(ledger, keyOf('bob'))
+    const identity = identityOf('bob', 'ethereum')
     let bob = await TestAgent.delegate(t, second.node, identity)
-    await first.gateway.whenReady(alice.address, 60_000)
-    await second.gateway.whenReady(bob.address, 60_000)
+    await ready(first, alice)
+    await ready(second, bob)
     const before = second.gateway.cardOf(bob.address)
     const closed: string[] = []
     first.gateway.channels.on('closed', ({ reason }) => void closed.push(reason))
@@ -65,12 +65,7 @@ describe('renewing a contact', { concurrency: 2 }, () => {
     await until('one contact', async () => (await contactsOf(second)) === 1)
     const link = before?.card.contactLink ?? ''
     const read = linkReaderOf(first.agent)
-    await until('the old link is gone', () =>
-      read(link, AbortSignal.timeout(20_000)).then(
-        () => false,
-        () => true,
-      ),
-    )
+    await until('the old link is gone', () => fails(read(link, AbortSignal.timeout(20_000))))
     assert.equal(await alice.send(bob.address, 'the end'), 0)
     assert.deepEqual(await bob.receive(), ['the end'])
   })
@@ -78,13 +73,11 @@ describe('renewing a contact', { concurrency: 2 }, () => {
   test('of an agent whose ledger key is here: its card is signed by that; without the key nothing is changed', async (t) => {
     await using world = await World.make()
     const router = await world.router()
-    const ledger = ledgerOf('fetchai')
-    assert.ok(ledger)
-    const identity = identityFromKey(ledger, keyOf('bob'))
+    const identity = identityOf('bob', 'fetchai')
     const signers = new Map([[identity.address, { sign: ledgerSigner('fetchai', keyOf('bob')) }]])
     let own = await world.peer(router, [], { signers })
     await TestAgent.delegate(t, own.node, identity)
-    await own.gateway.whenReady(identity.address, 60_000)
+    await ready(own, identity)
     const before = own.gateway.cardOf(identity.address)
     assert.equal(before?.proof.kind, 'ledger')
     const renewed = await own.gateway.renewContact(identity.address)
@@ -92,7 +85,7 @@ describe('renewing a contact', { concurrency: 2 }, () => {
     signers.clear()
     await own.stop()
     own = await own.restart()
-    await own.gateway.whenReady(identity.address, 60_000)
+    await ready(own, identity)
     await assert.rejects(
       own.gateway.renewContact(identity.address),
       (error) => error instanceof ContactError && error.code === 'LEDGER_KEY',
@@ -110,7 +103,7 @@ describe('renewing a contact', { concurrency: 2 }, () => {
       (error) => error instanceof ContactError && error.code === 'UNKNOWN',
     )
     const bob = await TestAgent.delegate(t, peer.node)
-    await peer.gateway.whenReady(bob.address, 60_000)
+    await ready(peer, bob)
     const before = peer.gateway.cardOf(bob.address)
     await router.close()
     await assert.rejects(peer.gateway.renewContact(bob.address, AbortSignal.timeout(3_000)))
@@ -128,8 +121,8 @@ describe('renewing a contact', { concurrency: 2 }, () => {
     const second = await world.peer(routerB, [first.multiaddr], { mode: 'require' })
     const alice = await TestAgent.delegate(t, first.node)
     const bob = await TestAgent.delegate(t, second.node)
-    await first.gateway.whenReady(alice.address, 60_000)
-    await second.gateway.whenReady(bob.address, 60_000)
+    await ready(first, alice)
+    await ready(second, bob)
     const before = first.gateway.cardOf(alice.address)
     // It is made, and cannot be sent without a queue for the answer.
     await routerA.close()
@@ -153,11 +146,9 @@ describe('renewing a contact', { concurrency: 2 }, () => {
     const first = await world.peer(router, [], { mode: 'require' })
     let second = await world.peer(router, [first.multiaddr], { mode: 'require', onStep })
     const alice = await TestAgent.delegate(t, first.node)
-    const ledger = ledgerOf('cosmos')
-    assert.ok(ledger)
-    const identity = identityFromKey(ledger, keyOf('bob'))
+    const identity = identityOf('bob', 'cosmos')
     let bob = await TestAgent.delegate(t, second.node, identity)
-    await second.gateway.whenReady(bob.address, 60_000)
+    await ready(second, bob)
     await alice.send(bob.address, 'one')
     assert.deepEqual(await bob.receive(), ['one'])
     const before = second.gateway.cardOf(bob.address)
@@ -171,7 +162,7 @@ describe('renewing a contact', { concurrency: 2 }, () => {
     isBroken = false
     second = await second.restart()
     bob = await TestAgent.delegate(t, second.node, identity)
-    await second.gateway.whenReady(bob.address, 60_000)
+    await ready(second, bob)
     assertRenewed(second.gateway.cardOf(bob.address), before)
     assert.deepEqual(second.gateway.cardOf(bob.address), renewed)
     await alice.send(bob.address, 'three')
@@ -198,10 +189,7 @@ describe('renewing a contact', { concurrency: 2 }, () => {
     await using stranger = await Agent.open({ store: `${world.folder}/stranger.db`, servers: [router.address] })
     const link = before?.card.contactLink ?? ''
     await until('the old address is gone', () =>
-      stranger.joinConnection({ link, info: Buffer.from('let me in') }).then(
-        () => false,
-        () => true,
-      ),
+      fails(stranger.joinConnection({ link, info: Buffer.from('let me in') })),
     )
   })
 })

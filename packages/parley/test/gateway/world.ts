@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type AgentIdentity, identityFromKey } from '@parley/acn/client'
 import { AcnNode, type AcnNodeOptions, type CarrierParts } from '@parley/acn/node'
 import type { ObservedBytes } from '@parley/acn/peer'
 import { parsePeerAddress, STATUS } from '@parley/acn/protocol'
@@ -176,10 +177,32 @@ export function keyOf(name: string): Uint8Array {
   return new Uint8Array(Buffer.alloc(32, name))
 }
 
-/** The address of {@link keyOf} on a ledger. */
-export function addressOf(name: string, ledgerId: string): string {
+/** The agent with {@link keyOf} on a ledger. */
+export function identityOf(name: string, ledgerId: string): AgentIdentity {
   const ledger = ledgerOf(ledgerId)
-  return ledger?.addressOf(ledger.publicKeyOf(keyOf(name))) ?? ''
+  assert.ok(ledger)
+  return identityFromKey(ledger, keyOf(name))
+}
+
+/** Its address. */
+export function addressOf(name: string, ledgerId: string): string {
+  return identityOf(name, ledgerId).address
+}
+
+/** Agents are reached in private from now on. */
+export async function ready(
+  { gateway }: GatewayPeer,
+  ...agents: readonly Pick<AgentIdentity, 'address'>[]
+): Promise<void> {
+  for (const { address } of agents) {
+    await gateway.whenReady(address, PATIENCE)
+    assert.ok(gateway.cardOf(address))
+  }
+}
+
+/** How many contact addresses there are for agents. */
+export async function contactsOf({ agent }: Pick<GatewayPeer, 'agent'>): Promise<number> {
+  return (await agent.listConnections()).filter(({ mode }) => mode === 'contact').length
 }
 
 function peerSettings(entries: readonly string[]): AcnNodeOptions['settings'] {

@@ -4,10 +4,10 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { packBytes } from '@parley/core/pack-bytes'
-import { keyToOpen, makePrivate, removeHalfMade } from '@parley/core/storage'
-import type Database from 'libsql'
+import { keyToOpen, makePrivate, removeHalfMade, takeLock } from '@parley/core/storage'
+import Database from 'libsql'
 import { AcnDatabase } from './acn-database.ts'
-import { storeErrorOf, takeLock } from './database-file.ts'
+import { storeErrorOf } from './database-file.ts'
 import type { FromWorker, Operation, Outcome, ToWorker, WorkerOptions } from './operations.ts'
 
 function main(): void {
@@ -18,7 +18,7 @@ function main(): void {
   let lock: Database.Database
   let database: AcnDatabase
   try {
-    lock = takeLock(lockFile)
+    lock = takeLock(Database, lockFile)
   } catch (error) {
     send({ type: 'failed', code: 'LOCKED', error: storeErrorOf(error, lockFile).message })
     return

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { changeKey, keyToOpen, removeHalfMade } from '@parley/core/storage'
-import type Database from 'libsql'
+import { changeKey, keyToOpen, removeHalfMade, takeLock } from '@parley/core/storage'
+import Database from 'libsql'
 import { StoreError, StoreLockedError } from '../store.ts'
-import { openDatabaseFile, storeErrorOf, takeLock } from './database-file.ts'
+import { openDatabaseFile, storeErrorOf } from './database-file.ts'
 import { DATABASE_FILE, LOCK_FILE } from './sqlite-acn-store.ts'
 
 /**
@@ -31,7 +31,7 @@ export function changePassphrase(folder: string, from: string | undefined, to: s
   const file = fileIn(folder)
   let lock: Database.Database
   try {
-    lock = takeLock(join(folder, LOCK_FILE))
+    lock = takeLock(Database, join(folder, LOCK_FILE))
   } catch (cause) {
     throw new StoreLockedError(folder, { cause })
   }

@@ -33,22 +33,6 @@ export function schemaVersion(database: Database.Database): number {
   return version
 }
 
-/**
- * An exclusive transaction that is never finished: the system drops its lock with the process, however that ends. There
- * is nothing in the file.
- * @throws the engine's error when somebody has it
- */
-export function takeLock(file: string): Database.Database {
-  const lock = new Database(file, { timeout: 0 })
-  try {
-    lock.exec('BEGIN EXCLUSIVE')
-    return lock
-  } catch (error) {
-    lock.close()
-    throw error
-  }
-}
-
 /** What an error of the database engine means. */
 export function storeErrorOf(error: unknown, file: string): StoreError {
   if (error instanceof StoreError) return error

@@ -5,6 +5,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { ByteReader } from '@parley/core/encoding'
 import { packBytes } from '@parley/core/pack-bytes'
+import { takeLock } from '@parley/core/storage'
 import Database from 'libsql'
 import { decodeOperations } from './operation-codec.ts'
 import type { FromWorker, Outcome, ToWorker, WorkerOptions } from './operations.ts'
@@ -19,7 +20,7 @@ function main(): void {
   let lock: Database.Database
   let database: QueueDatabase
   try {
-    lock = takeLock(lockFile)
+    lock = takeLock(Database, lockFile)
   } catch (error) {
     send({ type: 'failed', locked: true, error: (error as Error).message })
     return
@@ -50,18 +51,6 @@ function main(): void {
     port.close()
   })
   send({ type: 'opened', nextMessageNumber: database.nextMessageNumber })
-}
-
-/** An exclusive transaction that is never finished: the system drops its lock with the process, however that ends. */
-function takeLock(file: string): Database.Database {
-  const lock = new Database(file, { timeout: 0 })
-  try {
-    lock.exec('BEGIN EXCLUSIVE')
-    return lock
-  } catch (error) {
-    lock.close()
-    throw error
-  }
 }
 
 main()
