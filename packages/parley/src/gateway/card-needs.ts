@@ -22,6 +22,8 @@ export class CardNeeds {
   /** Looks since the last channel, by pair. */
   readonly #looks = new Map<string, number>()
   readonly #looking = new Set<string>()
+  /** Pairs for which a card is needed, and none was found since. */
+  readonly #needed = new Set<string>()
 
   constructor(options: CardNeedsOptions) {
     this.#options = options
@@ -30,9 +32,10 @@ export class CardNeeds {
   /** The card of a peer is of no use. */
   need(local: string, peer: string): void {
     const key = keyOf(local, peer)
+    this.#needed.add(key)
     if (this.#looking.has(key)) return
     this.#looking.add(key)
-    void this.#look(key, local, peer).finally(() => this.#looking.delete(key))
+    void this.#look(key, local, peer)
   }
 
   /** There is a channel. */
@@ -42,16 +45,30 @@ export class CardNeeds {
 
   async #look(key: string, local: string, peer: string): Promise<void> {
     const { find, open, isWaiting, signal } = this.#options
-    while (!signal.aborted) {
-      const looks = this.#looks.get(key) ?? 0
-      this.#looks.set(key, looks + 1)
-      // A card that was found and led nowhere is not tried again at once either.
-      const wait = looks === 0 ? 0 : Math.min(WAITS.longest, WAITS.first * 2 ** Math.min(looks - 1, 16))
-      await sleep(wait, undefined, { signal, ref: false }).catch(() => {})
-      if (signal.aborted) return
-      const found = await find(peer).catch(() => undefined)
-      if (found) return open(local, peer, found).catch(() => void this.#looks.delete(key))
-      if (looks >= LOOKS_FOR_NOTHING && !isWaiting(local, peer)) return void this.#looks.delete(key)
+    try {
+      while (!signal.aborted) {
+        const looks = this.#looks.get(key) ?? 0
+        this.#looks.set(key, looks + 1)
+        // A card that was found and led nowhere is not tried again at once either.
+        const wait = looks === 0 ? 0 : Math.min(WAITS.longest, WAITS.first * 2 ** Math.min(looks - 1, 16))
+        await sleep(wait, undefined, { signal, ref: false }).catch(() => {})
+        if (signal.aborted) return
+        const found = await find(peer).catch(() => undefined)
+        if (found) {
+          // What is needed from here on is another one: that this leads nowhere may be heard before it is taken.
+          this.#needed.delete(key)
+          await open(local, peer, found)
+          if (!this.#needed.has(key)) return
+        } else if (looks >= LOOKS_FOR_NOTHING && !isWaiting(local, peer)) {
+          this.#looks.delete(key)
+          return
+        }
+      }
+    } catch {
+      this.#looks.delete(key)
+    } finally {
+      // With the last look at what is needed, so that nothing comes between.
+      this.#looking.delete(key)
     }
   }
 }
