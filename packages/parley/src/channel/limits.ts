@@ -43,6 +43,6 @@ export const PAIR_IDLE = 10 * MINUTE
 /** Time after which a message that the agent did not accept, or an envelope that a handler failed with, is tried again, ms. */
 export const TRY_AGAIN = 5 * SECOND
 /** How long the deletion of a channel waits until the peer's router has the word of it, ms. */
-export const TELL_PEER = 5 * SECOND
+export const TELL_PEER = 10 * SECOND
 /** How often old things are forgotten, ms. */
 export const CLEANUP_INTERVAL = 30 * SECOND

@@ -224,6 +224,27 @@ describe('the life of a channel', { concurrency: 2 }, () => {
     assert.deepEqual(elsewhere.received, ['two'])
   })
 
+  it('ends with word of it before the queue is gone, which a peer that sends would take for a loss', async () => {
+    await using world = new World()
+    const [routerOfA, routerOfB] = [await world.router('router-a'), await world.router('router-b')]
+    const a = await world.node(new Identity('a'), routerOfA)
+    const b = await world.node(new Identity('b'), routerOfB)
+    await connect(a, b)
+    const order = new Set<string>()
+    const deleted = Promise.withResolvers<void>()
+    b.agent.on('SENT', () => void order.add('word'))
+    b.agent.on('DEL_RCVQS', () => {
+      order.add('queue deleted')
+      deleted.resolve()
+    })
+    await routerOfA.close()
+    const removed = b.channels.removeLocal(b.address, 'moved')
+    await routerOfA.start()
+    await Promise.all([removed, deleted.promise])
+    assert.deepEqual([...order], ['word', 'queue deleted'])
+    assert.equal((await a.expect('closed')).reason, 'moved')
+  })
+
   it('stays when the agent is away for a while, which is given then what waits', async () => {
     await using world = new World()
     const router = await world.router()
