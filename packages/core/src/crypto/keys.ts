@@ -135,11 +135,10 @@ export class PrivateKey<A extends KeyAlgorithm = KeyAlgorithm> {
    * @param raw the secret: 32 bytes (Ed25519, X25519), 57 (Ed448) or 56 (X448)
    * @throws CryptoError INVALID_KEY when the length is wrong
    */
-  constructor(algorithm: A, raw: Uint8Array, publicKey?: PublicKey<A>) {
+  constructor(algorithm: A, raw: Uint8Array) {
     checkLength(algorithm, raw)
     this.algorithm = algorithm
     this.#raw = new Uint8Array(raw)
-    this.#publicKey = publicKey
   }
 
   /** A new random key. */
@@ -177,6 +176,7 @@ export class PrivateKey<A extends KeyAlgorithm = KeyAlgorithm> {
     return this.#keyObject
   }
 
+  /** Always derived from the secret: a signature with another one would give the secret away. */
   get publicKey(): PublicKey<A> {
     this.#publicKey ??= new PublicKey(this.algorithm, this.#derivePublic())
     return this.#publicKey
