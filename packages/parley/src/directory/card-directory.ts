@@ -262,15 +262,19 @@ export class CardDirectory {
     // Of an agent that is registered here, and may have its link elsewhere.
     if (served.length > 0) return this.#settle(address, { cards: served, way: 'own' }, 'own')
     const known = this.#options.readLink && bestCard(this.#remembered(address))
+    const atLink = async () => (known?.card.contactLink === undefined ? undefined : this.#askLink(known))
     // A represented card's link is its representative's: whether another counts by now, it need not say.
-    if (known?.kind === 'ledger' && known.card.contactLink !== undefined) {
-      const atLink = await this.#askLink(known)
-      if (atLink) return this.#remember(address, atLink)
-    }
-    const candidates = await this.#searchFor(address, privacy, fresh).catch((error: unknown): Candidates => {
-      if (known && error instanceof DirectoryError) return { cards: [], way: 'link' }
+    const refreshed = known?.kind === 'ledger' ? await atLink() : undefined
+    if (refreshed) return this.#remember(address, refreshed)
+    let candidates: Candidates
+    try {
+      candidates = await this.#searchFor(address, privacy, fresh)
+    } catch (error) {
+      // Nobody can be asked for another. That the known one leads nowhere does not say that there is none.
+      const holding = known?.kind === 'represented' && error instanceof DirectoryError ? await atLink() : undefined
+      if (holding) return this.#remember(address, holding)
       throw error
-    })
+    }
     return this.#settle(address, candidates, candidates.way)
   }
 

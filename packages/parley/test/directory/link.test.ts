@@ -70,7 +70,7 @@ test('a former representative whose link still stands keeps nobody from a card t
 })
 
 test('a represented card that is known counts when there is no private way to look for another', async (t) => {
-  const { home, asker, newContact, find } = await startWorld(t)
+  const { owner, home, asker, newContact, find } = await startWorld(t)
   const contact = await newContact()
   const represented = agent.represented(agent.card({ now: Date.now(), contactLink: contact.contactLink }), home.key)
   await home.directory.serveOwn(represented)
@@ -78,6 +78,12 @@ test('a represented card that is known counts when there is no private way to lo
   await find()
   const found = await asker.directory.find(agent.address, { privacy: 'required', fresh: true })
   assert.deepEqual([found?.card.kind, found?.way, found?.isConfirmed], ['represented', 'link', true])
+  // Gone at its link, it does not stand for "no card", on which somebody might send plainly.
+  await owner.api.deleteShortLink(contact.connId)
+  await assert.rejects(
+    asker.directory.find(agent.address, { privacy: 'required', fresh: true }),
+    (error) => error instanceof DirectoryError && error.code === 'NO_PRIVATE_WAY',
+  )
 })
 
 test('an owner that moves leaves word at the old link; one that revokes, too', async (t) => {
