@@ -21,9 +21,8 @@ export class CardNeeds {
   readonly #options: CardNeedsOptions
   /** Looks since the last channel, by pair. */
   readonly #looks = new Map<string, number>()
-  readonly #looking = new Set<string>()
-  /** Pairs for which a card is needed, and none was found since. */
-  readonly #needed = new Set<string>()
+  /** Pairs for which a card is looked for, and whether one is needed that was not found yet. */
+  readonly #looking = new Map<string, boolean>()
 
   constructor(options: CardNeedsOptions) {
     this.#options = options
@@ -32,10 +31,9 @@ export class CardNeeds {
   /** The card of a peer is of no use. */
   need(local: string, peer: string): void {
     const key = keyOf(local, peer)
-    this.#needed.add(key)
-    if (this.#looking.has(key)) return
-    this.#looking.add(key)
-    void this.#look(key, local, peer)
+    const isLooking = this.#looking.has(key)
+    this.#looking.set(key, true)
+    if (!isLooking) void this.#look(key, local, peer)
   }
 
   /** There is a channel. */
@@ -56,9 +54,9 @@ export class CardNeeds {
         const found = await find(peer).catch(() => undefined)
         if (found) {
           // What is needed from here on is another one: that this leads nowhere may be heard before it is taken.
-          this.#needed.delete(key)
+          this.#looking.set(key, false)
           await open(local, peer, found)
-          if (!this.#needed.has(key)) return
+          if (!this.#looking.get(key)) return
         } else if (looks >= LOOKS_FOR_NOTHING && !isWaiting(local, peer)) {
           this.#looks.delete(key)
           return
