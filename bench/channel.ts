@@ -117,7 +117,7 @@ export async function run(args: readonly string[]): Promise<void> {
       table.print(write)
     }
   } finally {
-    await Promise.all([...networks, ...(other ? [other] : [])].map((network) => network.stop()))
+    await Promise.all(talking({ networks, other }).map((network) => network.stop()))
     await routers.stop()
     await rm(folder, { recursive: true, force: true })
   }
@@ -130,7 +130,7 @@ export async function run(args: readonly string[]): Promise<void> {
   write(`written to ${await saveResults('channel', date, results)}`)
 }
 
-function talking({ networks, other }: Settings): Talking[] {
+function talking({ networks, other }: Pick<Settings, 'networks' | 'other'>): Talking[] {
   return other ? [other, ...networks] : [...networks]
 }
 

@@ -16,6 +16,7 @@ export interface Talking {
   newPair(): Promise<Pair>
   /** Resolves when the channel of a pair that has begun to talk is there, if there is to be one. */
   opened(pair: Pair): Promise<void>
+  stop(): Promise<void>
 }
 
 /** Two agents, each at its own peer. */
